@@ -1,0 +1,199 @@
+package catalog
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// APIVersion is the one version of manifests.
+const APIVersion = "strait/v1"
+
+// Kind names a kind of object.
+type Kind string
+
+// The kinds of the contract, §4.
+const (
+	KindTrustedIssuer  Kind = "TrustedIssuer"
+	KindTarget         Kind = "Target"
+	KindClient         Kind = "Client"
+	KindExchangePolicy Kind = "ExchangePolicy"
+	KindGuardrail      Kind = "Guardrail"
+	KindAdminGrant     Kind = "AdminGrant"
+	KindExchangeTest   Kind = "ExchangeTest"
+)
+
+// Object is one manifest: what it is called, who answers for it, and its spec.
+// Spec is *TrustedIssuer, *Target, *Client or *ExchangePolicy.
+type Object struct {
+	APIVersion string     `json:"apiVersion"`
+	Kind       Kind       `json:"kind"`
+	Metadata   Metadata   `json:"metadata"`
+	Governance Governance `json:"governance"`
+	Spec       any        `json:"spec"`
+}
+
+// Metadata names an object.
+type Metadata struct {
+	Name        string            `json:"name"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Governance says who answers for an object, why it exists and until when.
+type Governance struct {
+	Owner         string     `json:"owner,omitempty"`
+	Justification string     `json:"justification,omitempty"`
+	Ticket        string     `json:"ticket,omitempty"`
+	ReviewBy      *Date      `json:"reviewBy,omitempty"`
+	ExpiresAt     *time.Time `json:"expiresAt,omitempty"`
+}
+
+// Mode says whether an object has effect.
+type Mode string
+
+// The modes; shadow is for policies alone.
+const (
+	ModeEnforce  Mode = "enforce"
+	ModeShadow   Mode = "shadow"
+	ModeDisabled Mode = "disabled"
+)
+
+// TrustedIssuer is an entry of the trust list: whose tokens are believed, by
+// which keys, under which conditions.
+type TrustedIssuer struct {
+	Issuer               string        `json:"issuer"`
+	Keys                 Keys          `json:"keys"`
+	CertificateAuthority string        `json:"certificateAuthority,omitempty"`
+	MaxStale             Duration      `json:"maxStale,omitempty"`
+	Audiences            []string      `json:"audiences"`
+	Algorithms           []string      `json:"algorithms"`
+	AcceptAs             []string      `json:"acceptAs"`
+	TokenTypes           []string      `json:"tokenTypes,omitempty"` // short names of RFC 8693 §3
+	Typ                  []string      `json:"typ,omitempty"`
+	MaxTokenAge          Duration      `json:"maxTokenAge,omitempty"`
+	ClockSkew            *Duration     `json:"clockSkew,omitempty"` // nil: the server's default
+	SingleUse            bool          `json:"singleUse,omitempty"`
+	ScopeClaim           string        `json:"scopeClaim,omitempty"` // a claim's name, or a JSON Pointer
+	ClaimValidationRules []Rule        `json:"claimValidationRules,omitempty"`
+	ClaimMappings        ClaimMappings `json:"claimMappings"`
+	Mode                 Mode          `json:"mode,omitempty"`
+}
+
+// Keys says where an issuer's keys come from: exactly one member is set.
+type Keys struct {
+	Discovery     *Discovery      `json:"discovery,omitempty"`
+	JWKSURI       string          `json:"jwksUri,omitempty"`
+	JWKS          json.RawMessage `json:"jwks,omitempty"` // a JWK Set (RFC 7517 §5)
+	Introspection json.RawMessage `json:"introspection,omitempty"`
+}
+
+// Discovery finds the jwks_uri in the issuer's metadata (OIDC Discovery §4,
+// RFC 8414 §3).
+type Discovery struct {
+	URL       string   `json:"url,omitempty"`       // of the document, where it is elsewhere
+	JWKSHosts []string `json:"jwksHosts,omitempty"` // further hosts that jwks_uri may name
+}
+
+// Rule is a CEL expression that must hold, and what to say when it does not.
+type Rule struct {
+	Expression string `json:"expression"`
+	Message    string `json:"message,omitempty"`
+}
+
+// ClaimMappings says which claims become what.
+type ClaimMappings struct {
+	Subject SubjectMapping `json:"subject"`
+}
+
+// SubjectMapping makes the issued sub: prefix + the claim's value.
+type SubjectMapping struct {
+	Claim      string  `json:"claim,omitempty"`
+	Expression string  `json:"expression,omitempty"`
+	Prefix     *string `json:"prefix"` // must be written, may be ""
+	Shared     bool    `json:"shared,omitempty"`
+}
+
+// Target is a downstream service that issued tokens are for.
+type Target struct {
+	Audience     string      `json:"audience"`
+	Resources    []string    `json:"resources,omitempty"`
+	Scopes       []string    `json:"scopes,omitempty"`
+	Token        TargetToken `json:"token"`
+	RequireProof string      `json:"requireProof,omitempty"`
+	Mode         Mode        `json:"mode,omitempty"`
+}
+
+// TargetToken shapes the tokens for a target.
+type TargetToken struct {
+	Algorithm   string   `json:"algorithm,omitempty"` // ES256 (default), EdDSA or RS256
+	MaxLifetime Duration `json:"maxLifetime,omitempty"`
+}
+
+// Client may call /token.
+type Client struct {
+	ClientID       string           `json:"clientId,omitempty"` // default: the name
+	Authentication []Authentication `json:"authentication,omitempty"`
+	Grants         []string         `json:"grants"` // token-exchange, client_credentials
+	IgnoreScopes   []string         `json:"ignoreScopes,omitempty"`
+	Serves         []string         `json:"serves,omitempty"`
+	RequireProof   string           `json:"requireProof,omitempty"`
+	Mode           Mode             `json:"mode,omitempty"`
+}
+
+// Authentication is one way for a client to authenticate.
+type Authentication struct {
+	Method string `json:"method"`
+	// Secret is write-only: the catalogue keeps SecretDigest alone.
+	Secret       string `json:"secret,omitempty"`
+	SecretDigest string `json:"-"`
+}
+
+// ExchangePolicy is one approved flow.
+type ExchangePolicy struct {
+	Flow     string         `json:"flow"`
+	Priority int            `json:"priority,omitempty"`
+	Clients  []string       `json:"clients"`
+	Subject  *PolicySubject `json:"subject,omitempty"`
+	Actor    *PolicyActor   `json:"actor,omitempty"`
+	Targets  []string       `json:"targets"`
+	Scopes   PolicyScopes   `json:"scopes"`
+	Issue    PolicyIssue    `json:"issue"`
+	Review   *PolicyReview  `json:"review,omitempty"`
+	Mode     Mode           `json:"mode,omitempty"`
+}
+
+// PolicySubject says whose tokens a policy takes.
+type PolicySubject struct {
+	Issuers    []string `json:"issuers"`
+	TokenTypes []string `json:"tokenTypes"`
+	Audiences  []string `json:"audiences,omitempty"`
+	Conditions []Rule   `json:"conditions,omitempty"`
+}
+
+// PolicyActor says who may act.
+type PolicyActor struct {
+	From       string   `json:"from,omitempty"` // none, client, token, any
+	Issuers    []string `json:"issuers,omitempty"`
+	Conditions []Rule   `json:"conditions,omitempty"`
+}
+
+// PolicyScopes says which scopes a policy can issue and what proves them.
+type PolicyScopes struct {
+	Allow   []string            `json:"allow,omitempty"`
+	Default []string            `json:"default,omitempty"`
+	Prove   string              `json:"prove,omitempty"` // same, map, grant
+	Map     map[string][]string `json:"map,omitempty"`
+}
+
+// PolicyIssue shapes the issued token.
+type PolicyIssue struct {
+	TokenType   string            `json:"tokenType,omitempty"` // access_token
+	Lifetime    Duration          `json:"lifetime"`
+	MaxActDepth int               `json:"maxActDepth,omitempty"`
+	Claims      map[string]string `json:"claims,omitempty"`
+}
+
+// PolicyReview says what an overdue review does.
+type PolicyReview struct {
+	OnOverdue string `json:"onOverdue,omitempty"` // warn, suspend
+}

@@ -1,0 +1,170 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// World is one revision of the configuration, ready to decide with. It never
+// changes; a new revision is a new World. A request is decided by the one it
+// was met with at the door.
+type World struct {
+	Revision int64
+	Clients  map[string]*Client // by client_id
+	Verifier Verifier
+	Decider  Decider
+}
+
+// Verifier believes a presented token or does not (package trust).
+type Verifier interface {
+	// Verify checks the token that req presents in the role: its form, issuer,
+	// signature, audience, times and type. A refusal is an *Error.
+	Verify(ctx context.Context, req *Request, role Role) (*Token, error)
+}
+
+// Decider says what may be issued (package policy).
+type Decider interface {
+	// Admit resolves the targets and finds the policies that name the client
+	// and all of them, before any token is read. A refusal is an *Error:
+	// target_unknown, target_not_allowed, target_ambiguous or no_policy.
+	Admit(req *Request) (Case, error)
+}
+
+// Case is an admitted request: known targets, at least one policy.
+type Case interface {
+	// Targets are those that were asked for, each once; none where the
+	// policy's default is to decide.
+	Targets() []*Target
+	// Decide chooses the policy and computes the grant. The decision names the
+	// policy and targets as far as they were found, also beside a refusal.
+	Decide(subject, actor *Token) (Decision, error)
+}
+
+// Decision is what a Case came to.
+type Decision struct {
+	Policy  *Policy
+	Targets []*Target
+	Grant   *Grant // nil beside a refusal
+}
+
+// Minter signs what was granted, after it has checked once more that nothing
+// is wider than the grant (package mint).
+type Minter interface {
+	Mint(ctx context.Context, req *Request, g *Grant) (*Issued, error)
+}
+
+// Issued is a signed token and what the answer says of it (RFC 8693 §2.2.1).
+type Issued struct {
+	Token     Secret
+	Type      TokenType
+	TokenType string // "Bearer"
+	ExpiresIn time.Duration
+	Scopes    []string
+	Claims    []string // names of the claims in the token, sorted
+}
+
+// Recorder keeps what happened (package audit).
+type Recorder interface {
+	// Record returns once the record is durable. An error means that it may
+	// not be, and that no token may leave.
+	Record(ctx context.Context, rec *Record) error
+}
+
+// Service runs exchanges. Its parts outlive every World.
+type Service struct {
+	Minter   Minter
+	Recorder Recorder
+	Issuer   string // our issuer identifier
+}
+
+// Exchange trades the tokens in req for a new one (RFC 8693 §2). The order is
+// the design.
+//
+//  1. Believe: subject and actor, by the trust list.
+//  2. Decide: what policy grants, never more than was asked.
+//  3. Mint what was granted, narrow by construction.
+//  4. Record: durable, or no token.
+//  5. Answer.
+//
+// A refusal is an *Error, and it has its record like an issued token.
+func (s *Service) Exchange(ctx context.Context, req *Request) (*Issued, error) {
+	rec := NewRecord(req)
+	issued, refusal := s.attempt(ctx, req, rec)
+	rec.conclude(issued, refusal)
+	if err := s.Recorder.Record(ctx, rec); err != nil {
+		return nil, asError(err, AuditUnavailable)
+	}
+	return issued, refusal
+}
+
+// attempt is steps 1 to 3. Parameters, targets and the client's policies are
+// judged before any token is read: who may not ask learns nothing of tokens,
+// and costs no cryptography.
+func (s *Service) attempt(ctx context.Context, req *Request, rec *Record) (*Issued, error) {
+	if err := req.check(); err != nil {
+		return nil, err
+	}
+	rec.asked(req)
+	admitted, err := req.World.Decider.Admit(req)
+	if err != nil {
+		return nil, err
+	}
+	rec.admitted(admitted.Targets())
+	subject, actor, err := s.believe(ctx, req, rec)
+	if err != nil {
+		return nil, err
+	}
+	decision, err := admitted.Decide(subject, actor)
+	rec.decided(decision)
+	if err != nil {
+		return nil, err
+	}
+	issued, err := s.Minter.Mint(ctx, req, decision.Grant)
+	if err != nil {
+		return nil, asError(err, SignerUnavailable)
+	}
+	rec.minted(decision.Grant, issued)
+	return issued, nil
+}
+
+// believe verifies the tokens that came, the subject's first, and holds the
+// request to the subject's may_act, whatever else was sent (RFC 8693 §4.4).
+func (s *Service) believe(ctx context.Context, req *Request, rec *Record) (subject, actor *Token, err error) {
+	if req.Grant == GrantClientCredentials {
+		return nil, nil, nil
+	}
+	if subject, err = req.World.Verifier.Verify(ctx, req, RoleSubject); err != nil {
+		return nil, nil, err
+	}
+	rec.believed(RoleSubject, subject)
+	party, clientID := req.Client.Party(s.Issuer), req.Client.ID
+	if req.Actor.Token != "" {
+		if actor, err = req.World.Verifier.Verify(ctx, req, RoleActor); err != nil {
+			return nil, nil, err
+		}
+		rec.believed(RoleActor, actor)
+		party, clientID = actor.Party(), ""
+	}
+	if subject.MayAct != nil && !subject.MayAct.Permits(subject.IssuerURL, party, clientID) {
+		return nil, nil, Refuse(MayActMismatch, "the subject token's may_act names another party")
+	}
+	return subject, actor, nil
+}
+
+// Reject records a request that never became an exchange: its form could not
+// be read, or its client not authenticated. The refusal is the answer.
+func (s *Service) Reject(ctx context.Context, req *Request, refusal *Error) error {
+	rec := NewRecord(req)
+	rec.conclude(nil, refusal)
+	return s.Recorder.Record(ctx, rec)
+}
+
+// asError is err as a refusal; one that is none becomes a fault of ours.
+func asError(err error, reason Reason) *Error {
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	return Unavailable(reason, err)
+}

@@ -1,0 +1,191 @@
+package exchange
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"sort"
+	"time"
+)
+
+// Outcome is how an exchange ended.
+type Outcome string
+
+// The outcomes that a record can have.
+const (
+	OutcomeIssued Outcome = "issued"
+	OutcomeDenied Outcome = "denied"
+	OutcomeError  Outcome = "error" // we answered 5xx and could still record
+)
+
+// Record is what is kept of one exchange, issued or denied. It holds hashes of
+// tokens, never tokens.
+type Record struct {
+	ID             ID           `json:"id"`
+	Time           time.Time    `json:"time"`
+	Decision       Outcome      `json:"decision"`
+	Reason         Reason       `json:"reason,omitempty"`
+	Error          Code         `json:"error,omitempty"`
+	Detail         string       `json:"detail,omitempty"`
+	Client         string       `json:"client,omitempty"` // metadata.name
+	Grant          GrantType    `json:"grant,omitempty"`
+	Subject        *RecordParty `json:"subject,omitempty"`
+	Actor          *RecordParty `json:"actor,omitempty"`
+	Flow           Flow         `json:"flow,omitempty"`
+	Policy         string       `json:"policy,omitempty"`
+	PolicyRevision int64        `json:"policyRevision,omitempty"`
+	Targets        []string     `json:"targets,omitempty"` // names
+	Scopes         RecordScopes `json:"scopes"`
+	Lifetime       RecordLife   `json:"lifetime"`
+	JTI            string       `json:"jti,omitempty"` // of the issued token
+	Parent         string       `json:"parent,omitempty"`
+	Txn            string       `json:"txn,omitempty"`
+	Narrowed       *Narrowed    `json:"narrowed,omitempty"`
+	RemoteAddr     string       `json:"remoteAddr,omitempty"`
+	RequestID      string       `json:"requestId,omitempty"`
+	TraceID        string       `json:"traceId,omitempty"`
+	ConfigRevision int64        `json:"configRevision"`
+	subject        *Token
+}
+
+// RecordParty is a presented token as a record shows it.
+type RecordParty struct {
+	Issuer    string `json:"issuer,omitempty"` // the trusted issuer's name
+	Subject   string `json:"sub,omitempty"`    // mapped
+	Original  string `json:"originalSub,omitempty"`
+	JTI       string `json:"jti,omitempty"`
+	TokenHash string `json:"tokenHash,omitempty"` // base64url of the SHA-256 of the token's bytes
+	Act       Chain  `json:"act,omitempty"`
+}
+
+// RecordScopes is the way of the scopes through an exchange.
+type RecordScopes struct {
+	Held      []string `json:"held,omitempty"`
+	Requested []string `json:"requested,omitempty"`
+	Ignored   []string `json:"ignored,omitempty"`
+	Issued    []string `json:"issued,omitempty"`
+}
+
+// RecordLife is what was left of the subject token's life and what was issued,
+// in whole seconds.
+type RecordLife struct {
+	Subject int64 `json:"subject,omitempty"`
+	Issued  int64 `json:"issued,omitempty"`
+}
+
+// Narrowed is the proof that the issued token is less than the subject token:
+// what was left behind.
+type Narrowed struct {
+	Scopes   []string `json:"scopes,omitempty"`   // held, not issued
+	Audience []string `json:"audience,omitempty"` // of the subject token, not of the issued one
+	Lifetime int64    `json:"lifetime,omitempty"` // seconds less
+	Claims   []string `json:"claims,omitempty"`   // names of claims that were not carried over
+}
+
+// NewRecord begins the record of a request with what is known before any
+// judgement.
+func NewRecord(req *Request) *Record {
+	rec := &Record{
+		ID: req.ID, Time: req.Time.UTC(), Grant: req.Grant,
+		RemoteAddr: req.Origin.RemoteAddr, RequestID: req.Origin.RequestID, TraceID: req.Origin.TraceID,
+		Subject: presentedParty(req.Subject), Actor: presentedParty(req.Actor),
+	}
+	if req.World != nil {
+		rec.ConfigRevision = req.World.Revision
+	}
+	if req.Client != nil {
+		rec.Client = req.Client.Name
+	}
+	return rec
+}
+
+func presentedParty(p Presented) *RecordParty {
+	if p.Token == "" {
+		return nil
+	}
+	hash := sha256.Sum256([]byte(p.Token.Reveal()))
+	return &RecordParty{TokenHash: base64.RawURLEncoding.EncodeToString(hash[:])}
+}
+
+func (r *Record) asked(req *Request) {
+	r.Scopes.Requested, r.Scopes.Ignored = req.scopes, req.ignored
+}
+
+func (r *Record) admitted(targets []*Target) {
+	r.Targets = make([]string, len(targets))
+	for i, t := range targets {
+		r.Targets[i] = t.Name
+	}
+}
+
+func (r *Record) believed(role Role, t *Token) {
+	party := r.Subject
+	if role == RoleActor {
+		party = r.Actor
+	}
+	party.Issuer, party.Subject, party.Original, party.JTI, party.Act = t.Issuer, t.Subject, t.Original, t.JTI, t.Act
+	if role == RoleActor {
+		return
+	}
+	r.subject = t
+	r.Scopes.Held = t.Scopes
+	r.Lifetime.Subject = int64(t.Expires.Sub(r.Time) / time.Second)
+	if t.Own() {
+		r.Parent, r.Txn = t.JTI, t.Txn
+	}
+}
+
+func (r *Record) decided(d Decision) {
+	if d.Policy != nil {
+		r.Policy, r.PolicyRevision, r.Flow = d.Policy.Name, d.Policy.Revision, d.Policy.Flow
+	}
+	if d.Targets != nil {
+		r.admitted(d.Targets)
+	}
+}
+
+func (r *Record) minted(g *Grant, issued *Issued) {
+	r.JTI, r.Txn = string(r.ID), g.Txn()
+	r.Scopes.Issued = g.Scopes()
+	r.Lifetime.Issued = int64(issued.ExpiresIn / time.Second)
+	if r.subject != nil {
+		r.Narrowed = narrowed(r.subject, g, r.Lifetime, issued.Claims)
+	}
+}
+
+// narrowed compares the subject token with what was issued.
+func narrowed(t *Token, g *Grant, life RecordLife, claims []string) *Narrowed {
+	n := &Narrowed{
+		Scopes:   without(t.Scopes, g.Scopes()),
+		Audience: without(t.Audience, g.Audience()),
+		Lifetime: max(0, life.Subject-life.Issued),
+	}
+	for name := range t.Claims {
+		if !slices.Contains(claims, name) {
+			n.Claims = append(n.Claims, name)
+		}
+	}
+	sort.Strings(n.Claims)
+	return n
+}
+
+func without(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
+}
+
+// conclude closes the record with how the exchange ended.
+func (r *Record) conclude(issued *Issued, refusal error) {
+	if issued != nil {
+		r.Decision = OutcomeIssued
+		return
+	}
+	r.Decision = OutcomeDenied
+	var e *Error
+	if errors.As(refusal, &e) {
+		r.Reason, r.Error, r.Detail = e.Reason, e.Code, e.Detail
+		if e.OurFault() {
+			r.Decision = OutcomeError
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package exchange
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Request is one request to the token endpoint, its form read and its client
+// authenticated, nothing else judged yet.
+type Request struct {
+	ID     ID
+	Time   time.Time // the one instant of this exchange
+	World  *World    // the configuration that decides it
+	Client *Client   // nil only in the record of a failed authentication
+	Grant  GrantType
+
+	Subject, Actor Presented
+	Audiences      []string
+	Resources      []string
+	Scope          string // as sent
+	RequestedType  TokenType
+	Origin         Origin
+
+	scopes, ignored []string
+}
+
+// Presented is a token as it came: nothing is believed yet.
+type Presented struct {
+	Token Secret
+	Type  TokenType
+}
+
+// Origin is where a request came from, for its record.
+type Origin struct {
+	RemoteAddr string
+	RequestID  string
+	TraceID    string
+}
+
+// Client is a registered caller of the token endpoint (RFC 6749 §2).
+type Client struct {
+	Name         string // metadata.name: what policies and records say
+	ID           string // client_id
+	Disabled     bool
+	Labels       map[string]string
+	Grants       []GrantType
+	IgnoreScopes []string // dropped from its requests, and recorded
+	Serves       []string // names of the targets whose tokens it may present
+	Secrets      []string // digests of its client secrets
+}
+
+// Party is the client as an actor: what a hop of an act claim says of it.
+func (c *Client) Party(issuer string) Hop {
+	return Hop{Issuer: issuer, Subject: ClientSubjectPrefix + c.ID}
+}
+
+// Presented is the token that plays the role in this request.
+func (r *Request) Presented(role Role) Presented {
+	if role == RoleActor {
+		return r.Actor
+	}
+	return r.Subject
+}
+
+// Scopes is what was asked for, each once, without those the client's entry
+// ignores. It is nil until the request has been checked.
+func (r *Request) Scopes() []string { return r.scopes }
+
+// check judges the parameters alone: the grant, the token types and the
+// scope's grammar, in this order.
+func (r *Request) check() error {
+	if !slices.Contains(r.Client.Grants, r.Grant) {
+		return Refuse(GrantNotAllowed, "client %q has no grant %s", r.Client.Name, r.Grant)
+	}
+	if r.Grant == GrantTokenExchange {
+		if err := r.checkTokens(); err != nil {
+			return err
+		}
+	}
+	if r.RequestedType != "" && !r.RequestedType.Known() {
+		return Refuse(UnsupportedTokenType, "requested_token_type is not one that can be issued")
+	}
+	return r.checkScope()
+}
+
+// checkTokens holds RFC 8693 §2.1: which token parameters belong together.
+func (r *Request) checkTokens() error {
+	switch {
+	case r.Subject.Token == "":
+		return Refuse(MalformedRequest, "subject_token is missing")
+	case r.Subject.Type == "":
+		return Refuse(MalformedRequest, "subject_token_type is missing")
+	case r.Actor.Token != "" && r.Actor.Type == "":
+		return Refuse(MalformedRequest, "actor_token came without actor_token_type")
+	case r.Actor.Token == "" && r.Actor.Type != "":
+		return Refuse(MalformedRequest, "actor_token_type came without actor_token")
+	case !r.Subject.Type.Known():
+		return Refuse(UnsupportedTokenType, "subject_token_type is not one that is read here")
+	case r.Actor.Token != "" && !r.Actor.Type.Known():
+		return Refuse(UnsupportedTokenType, "actor_token_type is not one that is read here")
+	}
+	return nil
+}
+
+// checkScope holds the grammar of RFC 6749 §3.3: tokens of %x21 / %x23-5B /
+// %x5D-7E with single spaces between them.
+func (r *Request) checkScope() error {
+	r.scopes, r.ignored = nil, nil
+	if r.Scope == "" {
+		return nil
+	}
+	for scope := range strings.SplitSeq(r.Scope, " ") {
+		if !ValidScope(scope) {
+			return Refuse(ScopeMalformed, "scope is not a list of scope tokens with single spaces between them")
+		}
+		switch {
+		case slices.Contains(r.scopes, scope), slices.Contains(r.ignored, scope):
+		case slices.Contains(r.Client.IgnoreScopes, scope):
+			r.ignored = append(r.ignored, scope)
+		default:
+			r.scopes = append(r.scopes, scope)
+		}
+	}
+	return nil
+}
+
+// ValidScope says whether s is one scope-token of RFC 6749 §3.3.
+func ValidScope(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
