@@ -1,0 +1,59 @@
+# Strait. `make help` lists the targets.
+
+GO            ?= go
+BIN           := bin/strait
+TOOLS         := $(CURDIR)/.tools
+GOLANGCI      := $(TOOLS)/golangci-lint
+GOLANGCI_VER  := v2.15.0
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS       := -s -w -X github.com/strait-sts/strait/internal/cli.version=$(VERSION)
+FUZZTIME      ?= 10s
+BENCHTIME     ?= 1s
+PORTS         ?=
+ONCE          ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build run test race short fuzz bench lint verify generate postgres tools clean ci
+
+##@ Demo
+demo: build postgres ## one real token exchange, end to end; ONCE=1 exits after the story, PORTS=free picks free ports
+	$(GO) run ./examples/demo $(if $(ONCE),--once) $(if $(PORTS),--ports=$(PORTS))
+
+##@ Run and build
+build: ## build bin/strait
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/strait
+run: build postgres ## strait serve with its own PostgreSQL in .strait
+	$(BIN) serve
+
+##@ Test
+test: postgres ## every test, with the race detector, on a real PostgreSQL
+	$(GO) test -race -timeout 20m ./...
+race: test ## the same: the race detector is always on
+short: postgres ## every test without the race detector: quicker while writing
+	$(GO) test ./...
+fuzz: ## each fuzz target for FUZZTIME (default 10s)
+	./scripts/fuzz.sh $(FUZZTIME)
+bench: postgres ## the whole exchange beside the bare cryptography, as ratios in one run
+	./scripts/bench.sh $(BENCHTIME)
+
+##@ Check
+lint: $(GOLANGCI) ## gofmt, go vet and the chosen linters
+	$(GOLANGCI) run ./...
+verify: ## generated files are fresh, the layout holds, the module file is tidy, the container files are sound
+	./scripts/verify.sh
+generate: ## write the generated files (docs/rfc8693.md, docs/configuration.md, docs/reasons.md)
+	$(GO) test ./internal/app -run '^TestConformancePageIsFresh$$' -count 1 -args -update
+
+##@ Tools
+postgres: ## PostgreSQL's programs, installed where that is allowed
+	@./scripts/postgres.sh
+tools: $(GOLANGCI) ## the pinned tools, into .tools
+$(GOLANGCI):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VER)
+clean: ## remove what was built; data and keys stay
+	rm -rf bin
+ci: ## what CI runs
+	bash .ci/run
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,102 @@
+package admin
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The size of a page: without limit, and at most.
+const (
+	defaultLimit = 100
+	maxLimit     = 500
+)
+
+// page is one page of a list, asked for or answered.
+type page struct {
+	limit int
+	after string // the key of the last item of the page before; "" for the first
+}
+
+// listBody is the answer of every list.
+type listBody struct {
+	Items         any    `json:"items"`
+	NextPageToken string `json:"nextPageToken,omitempty"`
+}
+
+// cursor makes the token of the page that begins after the item with this key.
+// It names the list, so that the token of one is not taken for another's.
+func cursor(list, key string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte("1\n" + list + "\n" + key))
+}
+
+// parseCursor is the key of a token for this list. The key is judged by who
+// uses it, and goes to the database as a parameter alone: callers can make
+// tokens themselves.
+func parseCursor(list, token string) (key string, ok bool) {
+	if len(token) > 512 {
+		return "", false
+	}
+	text, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil {
+		return "", false
+	}
+	key, ok = strings.CutPrefix(string(text), "1\n"+list+"\n")
+	return key, ok && key != "" && cursor(list, key) == token
+}
+
+// query reads the parameters of a request's query: only those named, each at
+// most once. A misspelt filter would otherwise show more than was asked for.
+func query(r *http.Request, names ...string) (url.Values, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, refuse(Unreadable, "the query cannot be read")
+	}
+	for name, sent := range values {
+		if !slices.Contains(names, name) {
+			return nil, refuse(Unreadable, "the query has a parameter that this path does not know: "+strconv.Quote(name))
+		}
+		if len(sent) > 1 {
+			return nil, refuse(Unreadable, "the query has a parameter twice: "+name)
+		}
+	}
+	return values, nil
+}
+
+// readPage reads limit and pageToken; valid judges the token's key.
+func readPage(values url.Values, list string, valid func(string) bool) (page, error) {
+	p := page{limit: defaultLimit}
+	if text := values.Get("limit"); text != "" {
+		limit, err := strconv.Atoi(text)
+		if err != nil || limit < 1 || limit > maxLimit {
+			return p, refuse(Unreadable, "limit is not a number from 1 to "+strconv.Itoa(maxLimit))
+		}
+		p.limit = limit
+	}
+	token := values.Get("pageToken")
+	if token == "" {
+		return p, nil
+	}
+	key, ok := parseCursor(list, token)
+	if !ok || !valid(key) {
+		return p, refuse(Unreadable, "pageToken is not one that this list gave out")
+	}
+	p.after = key
+	return p, nil
+}
+
+// cut ends a page: items is what was found, at most one more than the limit;
+// the surplus one says that there is a next page.
+func cut[T any](p page, list string, items []T, key func(T) string) listBody {
+	if items == nil {
+		items = []T{}
+	}
+	if len(items) <= p.limit {
+		return listBody{Items: items}
+	}
+	items = items[:p.limit]
+	return listBody{Items: items, NextPageToken: cursor(list, key(items[p.limit-1]))}
+}

@@ -1,0 +1,159 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/strait-sts/strait/internal/exchange"
+)
+
+const root = "/admin/v1/"
+
+// ApplyRequest is the body of POST /apply. Objects are manifests as JSON.
+type ApplyRequest struct {
+	Objects    []json.RawMessage `json:"objects"`
+	Set        string            `json:"set,omitempty"`
+	Prune      bool              `json:"prune,omitempty"`
+	IfRevision *int64            `json:"ifRevision,omitempty"`
+	DryRun     bool              `json:"dryRun,omitempty"`
+}
+
+// ApplyResult is its answer: the catalogue's revision, and what became of each
+// object.
+type ApplyResult struct {
+	Revision int64    `json:"revision"`
+	Results  []Result `json:"results"`
+}
+
+// Result is what became of an object: created, configured, unchanged or
+// deleted.
+type Result struct {
+	Kind   string `json:"kind"`
+	Name   string `json:"name"`
+	Result string `json:"result"`
+}
+
+// Administrator is who the token belongs to.
+type Administrator struct {
+	Name string `json:"name"`
+	Role string `json:"role"`
+}
+
+// Key is the public side of a signing key.
+type Key struct {
+	ID        string     `json:"kid"`
+	Algorithm string     `json:"algorithm"`
+	State     string     `json:"state"`
+	Created   time.Time  `json:"created"`
+	Activated *time.Time `json:"activated,omitempty"`
+	Retired   *time.Time `json:"retired,omitempty"`
+}
+
+// list is one page of any list.
+type list struct {
+	Items []json.RawMessage `json:"items"`
+	Next  string            `json:"nextPageToken"`
+}
+
+// Apply applies the objects, all or nothing. reason is kept in the change
+// records.
+func (c *Client) Apply(ctx context.Context, in ApplyRequest, reason string) (ApplyResult, error) {
+	var out ApplyResult
+	_, err := c.do(ctx, call{method: http.MethodPost, path: root + "apply", header: because(reason), body: in}, &out)
+	return out, err
+}
+
+// Get reads an object as JSON, with its entity tag.
+func (c *Client) Get(ctx context.Context, plural, name string) (object json.RawMessage, etag string, err error) {
+	header, err := c.do(ctx, call{method: http.MethodGet, path: objectPath(plural, name)}, &object)
+	return object, header.Get("ETag"), err
+}
+
+// List reads all objects of a kind, by name, page by page.
+func (c *Client) List(ctx context.Context, plural string) ([]json.RawMessage, error) {
+	return c.pages(ctx, root+plural, url.Values{}, 0)
+}
+
+// Delete removes an object if it is still the one with this entity tag; "*" is
+// whatever is there.
+func (c *Client) Delete(ctx context.Context, plural, name, etag, reason string) error {
+	header := because(reason)
+	header.Set("If-Match", etag)
+	_, err := c.do(ctx, call{method: http.MethodDelete, path: objectPath(plural, name), header: header}, nil)
+	return err
+}
+
+// Exchanges reads at most most records, newest first, with the filters of
+// GET /exchanges.
+func (c *Client) Exchanges(ctx context.Context, filter url.Values, most int) ([]json.RawMessage, error) {
+	return c.pages(ctx, root+"exchanges", filter, most)
+}
+
+// Exchange reads one record.
+func (c *Client) Exchange(ctx context.Context, id exchange.ID) (json.RawMessage, error) {
+	var record json.RawMessage
+	_, err := c.do(ctx, call{method: http.MethodGet, path: root + "exchanges/" + url.PathEscape(string(id))}, &record)
+	return record, err
+}
+
+// Keys reads the signing keys.
+func (c *Client) Keys(ctx context.Context) ([]Key, error) {
+	var out struct {
+		Items []Key `json:"items"`
+	}
+	_, err := c.do(ctx, call{method: http.MethodGet, path: root + "keys"}, &out)
+	return out.Items, err
+}
+
+// Whoami says who the token belongs to.
+func (c *Client) Whoami(ctx context.Context) (Administrator, error) {
+	var me Administrator
+	_, err := c.do(ctx, call{method: http.MethodGet, path: root + "whoami"}, &me)
+	return me, err
+}
+
+// Ready says whether the server is ready: nil where GET /readyz answers 2xx.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.do(ctx, call{method: http.MethodGet, path: "/readyz"}, nil)
+	return err
+}
+
+// maxPage is the most items that a page may have.
+const maxPage = 500
+
+// pages reads a list to its end, or to most items where most is not 0.
+func (c *Client) pages(ctx context.Context, path string, query url.Values, most int) ([]json.RawMessage, error) {
+	all := []json.RawMessage{}
+	for {
+		limit := maxPage
+		if most > 0 {
+			limit = min(limit, most-len(all))
+		}
+		query.Set("limit", strconv.Itoa(limit))
+		var one list
+		if _, err := c.do(ctx, call{method: http.MethodGet, path: path, query: query}, &one); err != nil {
+			return nil, err
+		}
+		all = append(all, one.Items...)
+		if one.Next == "" || most > 0 && len(all) >= most {
+			return all, nil
+		}
+		query.Set("pageToken", one.Next)
+	}
+}
+
+func objectPath(plural, name string) string {
+	return root + plural + "/" + url.PathEscape(name)
+}
+
+func because(reason string) http.Header {
+	header := http.Header{}
+	if reason != "" {
+		header.Set("X-Change-Reason", reason)
+	}
+	return header
+}
