@@ -54,7 +54,7 @@ var fences = map[string][]string{
 	"github.com/pressly/goose/":  {"internal/postgres"},
 	"github.com/ory/fosite":      {"internal/oauth"},
 	"github.com/gorilla/mux":     {"internal/server", "internal/admin"},
-	"github.com/go-jose/":        {"internal/jws", "internal/keyring", "internal/ststest", "examples/demo"},
+	"github.com/go-jose/":        {"internal/keyring", "internal/ststest", "examples/demo"},
 	"github.com/prometheus/":     {"internal/telemetry"},
 	"github.com/spf13/cobra":     {"internal/cli"},
 	"github.com/goccy/go-yaml":   {"internal/catalog"},

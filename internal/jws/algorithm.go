@@ -52,6 +52,7 @@ func (a Algorithm) hash() crypto.Hash {
 		return crypto.SHA384
 	case ES512, RS512, PS512:
 		return crypto.SHA512
+	default:
+		return 0
 	}
-	return 0
 }

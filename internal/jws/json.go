@@ -131,8 +131,11 @@ func (r *reader) value() (any, error) {
 		return number(tok)
 	case 't', 'f':
 		return tok.Bool(), nil
+	case 'n':
+		return nil, nil
+	default: // a closing bracket in the place of a value; the decoder refuses it before
+		return nil, errSyntax
 	}
-	return nil, nil // null, the one kind that is left
 }
 
 // text is the string that tok spells. NUL is refused since PostgreSQL cannot

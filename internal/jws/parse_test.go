@@ -213,7 +213,7 @@ func TestTypeMatches(t *testing.T) {
 		{"at+jwt", "at+jwt", true}, {"AT+JWT", "at+jwt", true}, {"application/AT+jwt", "at+jwt", true},
 		{"at+jwt", "application/at+jwt", true}, {"JWT", "jwt", true}, {"", "", true},
 		{"at+jwt", "JWT", false}, {"", "JWT", false}, {"JWT", "", false}, {"text/jwt", "jwt", false},
-		{"application/application/jwt", "application/jwt", false}, {"dpop+jwt", "at+jwt", false},
+		{"application/text/jwt", "text/jwt", false}, {"dpop+jwt", "at+jwt", false},
 		{" jwt", "jwt", false}, {"\u212aey", "key", false}, {"to\u212aen", "token", false},
 	} {
 		if got := TypeMatches(c.typ, c.want); got != c.match {

@@ -68,6 +68,7 @@ func verifyRSA(alg Algorithm, key *rsa.PublicKey, sum, signature []byte) bool {
 	case PS256, PS384, PS512:
 		options := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 		return rsa.VerifyPSS(key, alg.hash(), sum, signature, options) == nil
+	default:
+		return false
 	}
-	return false
 }

@@ -43,13 +43,13 @@ func parsed(t testing.TB, compact string) *Object {
 func TestVerifiesOnlyWithTheKeyAndItsAlgorithm(t *testing.T) {
 	t.Parallel()
 	all := signers(t)
-	for _, s := range all {
+	for i, s := range all {
 		for _, alg := range s.algorithms {
 			o := parsed(t, token(t, s.private, alg, `{"alg":"`+alg+`"}`, `{"sub":"a"}`))
-			for _, other := range all {
+			for j, other := range all {
 				err := o.Verify(key(t, "", other.private.Public()))
 				fits := slices.Contains(other.algorithms, alg)
-				if same := other.private == s.private; same != (err == nil) {
+				if same := i == j; same != (err == nil) {
 					t.Errorf("%s with %T: %v", alg, other.private, err)
 				} else if !same && !fits && !errors.Is(err, ErrAlgorithm) {
 					t.Errorf("%s with %T: %v, want ErrAlgorithm", alg, other.private, err)
@@ -106,7 +106,7 @@ func TestRejectsECDSASignaturesOfAnotherShape(t *testing.T) {
 	})).([]byte)
 	for name, signature := range map[string][]byte{
 		"none": nil, "DER": der, "short": good[:63], "long": append(slices.Clone(good), 0),
-		"long before": append([]byte{0}, good...), "all zero": make([]byte, 64),
+		"long before": append([]byte{0}, good...), "long within": slices.Concat(good[:32], []byte{0}, good[32:]), "all zero": make([]byte, 64),
 		"r=0": slices.Concat(zero, one), "s=0": slices.Concat(one, zero), "r=1 s=1": slices.Concat(one, one),
 		"r=n s=n": slices.Concat(n, n), "s=n": slices.Concat(good[:32], n), "all ones": bytes.Repeat([]byte{255}, 64),
 	} {

@@ -1,0 +1,143 @@
+package pgserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MinVersion is the oldest major version of PostgreSQL that Strait works with.
+const MinVersion = 15
+
+// ErrNotFound says that PostgreSQL's programs are not on this machine. The
+// error that wraps it names the command that installs them.
+var ErrNotFound = errors.New("PostgreSQL's programs (initdb and postgres) were not found")
+
+// Programs is one installation of PostgreSQL.
+type Programs struct {
+	Dir   string // absolute; holds initdb and postgres
+	Major int    // 15, 16, …
+}
+
+func (p Programs) path(program string) string { return filepath.Join(p.Dir, program) }
+
+// Find looks for PostgreSQL's programs: in bin (STRAIT_POSTGRES_BIN) and
+// nowhere else if it is not empty; else on PATH, where pg_config points, and
+// in the usual places, the newest first. It answers ErrNotFound, or an error
+// that names an installation too old.
+func Find(bin string) (Programs, error) {
+	if bin != "" {
+		if !complete(bin) {
+			return Programs{}, fmt.Errorf("STRAIT_POSTGRES_BIN: %s does not hold initdb and postgres", bin)
+		}
+		return inspect(bin)
+	}
+	for _, dir := range append(fromPath(), usualPlaces(runtime.GOOS)...) {
+		if complete(dir) {
+			return inspect(dir)
+		}
+	}
+	return Programs{}, fmt.Errorf("%w; install them with: %s — or name their folder in STRAIT_POSTGRES_BIN", ErrNotFound, InstallCommand(exec.LookPath))
+}
+
+// fromPath is the folder of initdb on PATH, its links followed since initdb
+// looks for postgres beside itself, then what pg_config says.
+func fromPath() []string {
+	var dirs []string
+	if initdb, err := exec.LookPath("initdb"); err == nil {
+		if real, err := filepath.EvalSymlinks(initdb); err == nil {
+			initdb = real
+		}
+		dirs = append(dirs, filepath.Dir(initdb))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output(); err == nil {
+		dirs = append(dirs, strings.TrimSpace(string(out)))
+	}
+	return dirs
+}
+
+// usualPlaces lists where packages of the system put the programs, newest
+// version first.
+func usualPlaces(system string) []string {
+	patterns := []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin"}
+	if system == "darwin" {
+		patterns = []string{
+			"/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
+			"/Applications/Postgres.app/Contents/Versions/*/bin",
+		}
+	}
+	var dirs []string
+	for _, pattern := range patterns {
+		found, _ := filepath.Glob(pattern) // the patterns are well-formed
+		slices.SortFunc(found, func(a, b string) int { return versionIn(b) - versionIn(a) })
+		dirs = append(dirs, found...)
+	}
+	return dirs
+}
+
+var digits = regexp.MustCompile(`\d+`)
+
+// versionIn is the first number in a path: 17 in /usr/lib/postgresql/17/bin.
+func versionIn(path string) int {
+	n, _ := strconv.Atoi(digits.FindString(path))
+	return n
+}
+
+func complete(dir string) bool {
+	for _, program := range []string{"initdb", "postgres"} {
+		info, err := os.Stat(filepath.Join(dir, program))
+		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// inspect asks the programs for their version.
+func inspect(dir string) (Programs, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return Programs{}, fmt.Errorf("find PostgreSQL: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output() //nolint:gosec // G204: the programs that were found
+	if err != nil {
+		return Programs{}, fmt.Errorf("ask %s for its version: %w", filepath.Join(dir, "postgres"), err)
+	}
+	p := Programs{Dir: dir, Major: versionIn(string(out))}
+	if p.Major < MinVersion {
+		return Programs{}, fmt.Errorf("PostgreSQL %d in %s is too old: %d or newer is needed", p.Major, dir, MinVersion)
+	}
+	return p, nil
+}
+
+// InstallCommand is the one command that installs PostgreSQL's programs on
+// this system, by the package manager that look finds.
+func InstallCommand(look func(program string) (string, error)) string {
+	for _, manager := range []struct{ program, command string }{
+		{"apt-get", "sudo apt-get install -y postgresql"},
+		{"dnf", "sudo dnf install -y postgresql-server"},
+		{"yum", "sudo yum install -y postgresql-server"},
+		{"zypper", "sudo zypper install -y postgresql-server"},
+		{"apk", "sudo apk add postgresql"},
+		{"pacman", "sudo pacman -S --noconfirm postgresql"},
+		{"brew", "brew install postgresql@17"},
+	} {
+		if _, err := look(manager.program); err == nil {
+			return manager.command
+		}
+	}
+	return "the package manager of your system (PostgreSQL 15 or newer)"
+}

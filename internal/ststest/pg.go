@@ -1,0 +1,220 @@
+package ststest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/strait-sts/strait/internal/pgserver"
+)
+
+// Template is a database that tests get copies of: Build fills it once, as the
+// owner, and Key tells templates apart.
+type Template struct {
+	Key   string
+	Build func(ctx context.Context, ownerURL string) error
+}
+
+// Database is a test's own database and the ways of the two roles to it.
+type Database struct{ OwnerURL, AppURL, Name string }
+
+// shared is the server of this test process, and what it has made.
+var shared struct {
+	once sync.Once
+	*PrivateServer
+	err error
+}
+
+// NewDatabase gives the test a database of its own, copied from the template,
+// on the server of this test process. It fails, never skips, where there is
+// no PostgreSQL.
+func NewDatabase(t testing.TB, template Template) Database {
+	t.Helper()
+	shared.once.Do(func() { shared.PrivateServer, shared.err = newServer(map[string]string{"fsync": "off", "max_connections": "400"}) })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.Database(t, template)
+}
+
+// PrivateServer is a PostgreSQL that tests may stop, start and kill.
+type PrivateServer struct {
+	dir      string
+	settings map[string]string
+	server   *pgserver.Server
+
+	mu        sync.Mutex
+	templates map[string]error
+	count     atomic.Int64
+}
+
+// StartServer gives the test a whole server of its own, which ends with it.
+func StartServer(t testing.TB) *PrivateServer {
+	t.Helper()
+	p, err := newServer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = p.server.Stop(ctx)
+		_ = os.RemoveAll(p.dir)
+	})
+	return p
+}
+
+// newServer makes a cluster in memory where there is room for it, and sees to
+// it that the server ends when this process does, however it ends.
+func newServer(settings map[string]string) (*PrivateServer, error) {
+	dir, err := os.MkdirTemp(roomy(), "strait-test-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // G302: PostgreSQL's user passes through
+		return nil, err
+	}
+	p := &PrivateServer{dir: dir, settings: settings, templates: map[string]error{}}
+	if err := p.start(); err != nil {
+		return nil, err
+	}
+	return p, p.guard()
+}
+
+// roomy is a folder in memory with a gigabyte to spare, else the usual one.
+func roomy() string {
+	var fs syscall.Statfs_t
+	if syscall.Statfs("/dev/shm", &fs) == nil && fs.Bavail*uint64(fs.Bsize) > 1<<30 {
+		return "/dev/shm"
+	}
+	return ""
+}
+
+// guard leaves a shell waiting on a pipe that only this process holds: when it
+// ends, the shell ends the server and removes its folder.
+func (p *PrivateServer) guard() error {
+	script := `read -r _; pid=$(head -n 1 "$1/postgres/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid"; sleep 1; rm -rf "$1"`
+	cmd := exec.Command("sh", "-c", script, "sh", p.dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if _, err := cmd.StdinPipe(); err != nil {
+		return err
+	}
+	return cmd.Start()
+}
+
+func (p *PrivateServer) start() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	server, err := pgserver.Start(ctx, pgserver.Config{DataDir: p.dir, BinDir: os.Getenv("STRAIT_POSTGRES_BIN"), Settings: p.settings})
+	if err != nil {
+		return fmt.Errorf("tests need PostgreSQL: %w", err)
+	}
+	p.server = server
+	return nil
+}
+
+// Start brings a stopped or killed server up again, on the same data.
+func (p *PrivateServer) Start(t testing.TB) {
+	t.Helper()
+	if err := p.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Stop ends the server as an administrator would; connections are cut.
+func (p *PrivateServer) Stop(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := p.server.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Kill ends the server as a power cut would, all its processes at once.
+func (p *PrivateServer) Kill(t testing.TB) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.dir, "postgres", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.SplitN(string(text), "\n", 2)[0])
+	if err != nil || pid <= 1 {
+		t.Fatalf("postmaster.pid names %q", text)
+	}
+	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil { // a process group of its own
+		t.Fatal(err)
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_ = p.server.Stop(ctx) // lets go of the lock
+}
+
+// Database gives the test a database on this server, copied from the template.
+func (p *PrivateServer) Database(t testing.TB, template Template) Database {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	source, err := p.template(ctx, template)
+	if err != nil {
+		t.Fatalf("build the template database: %v", err)
+	}
+	name := "t" + strconv.FormatInt(p.count.Add(1), 10)
+	if err := p.admin(ctx, "CREATE DATABASE "+name+" TEMPLATE "+source+" OWNER "+pgserver.Owner); err != nil {
+		t.Fatalf("copy the template database: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = p.admin(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") // a killed server drops nothing
+	})
+	return Database{OwnerURL: p.server.URL(pgserver.Owner, name), AppURL: p.server.URL(pgserver.App, name), Name: name}
+}
+
+// template builds the database that the others are copied from, once a key.
+func (p *PrivateServer) template(ctx context.Context, template Template) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	name := "template_" + strconv.FormatUint(fnv(template.Key), 16)
+	if err, built := p.templates[name]; built {
+		return name, err
+	}
+	err := p.admin(ctx, "CREATE DATABASE "+name+" OWNER "+pgserver.Owner)
+	if err == nil && template.Build != nil {
+		err = template.Build(ctx, p.server.URL(pgserver.Owner, name))
+	}
+	p.templates[name] = err
+	return name, err
+}
+
+// admin runs one statement as the superuser.
+func (p *PrivateServer) admin(ctx context.Context, statement string) error {
+	conn, err := pgx.Connect(ctx, p.server.URL("postgres", "postgres"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, statement)
+	return err
+}
+
+// fnv names a template by its key (FNV-1a).
+func fnv(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
