@@ -2,9 +2,9 @@
 
 GO            ?= go
 BIN           := bin/strait
-TOOLS         := $(CURDIR)/.tools
-GOLANGCI      := $(TOOLS)/golangci-lint
 GOLANGCI_VER  := v2.15.0
+TOOLS         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/strait-tools
+GOLANGCI      := $(TOOLS)/golangci-lint-$(GOLANGCI_VER)
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS       := -s -w -X github.com/strait-sts/strait/internal/cli.version=$(VERSION)
 FUZZTIME      ?= 10s
@@ -47,9 +47,10 @@ generate: ## write the generated files (docs/rfc8693.md, docs/configuration.md, 
 ##@ Tools
 postgres: ## PostgreSQL's programs, installed where that is allowed
 	@./scripts/postgres.sh
-tools: $(GOLANGCI) ## the pinned tools, into .tools
+tools: $(GOLANGCI) ## the pinned tools, into the user's cache folder
 $(GOLANGCI):
-	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VER)
+	GOBIN=$(TOOLS)/new $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VER)
+	mv $(TOOLS)/new/golangci-lint $@
 clean: ## remove what was built; data and keys stay
 	rm -rf bin
 ci: ## what CI runs

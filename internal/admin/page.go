@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The size of a page: without limit, and at most.
@@ -88,15 +90,24 @@ func readPage(values url.Values, list string, valid func(string) bool) (page, er
 	return p, nil
 }
 
-// cut ends a page: items is what was found, at most one more than the limit;
-// the surplus one says that there is a next page.
-func cut[T any](p page, list string, items []T, key func(T) string) listBody {
-	if items == nil {
-		items = []T{}
+// cut ends a page: found is at most one more than the limit; the surplus one
+// says that there is a next page. show is an item as it is answered.
+func cut[T, V any](p page, list string, found []T, key func(T) string, show func(T) V) listBody {
+	body := listBody{}
+	if len(found) > p.limit {
+		found = found[:p.limit]
+		body.NextPageToken = cursor(list, key(found[p.limit-1]))
 	}
-	if len(items) <= p.limit {
-		return listBody{Items: items}
+	items := make([]V, len(found))
+	for i, item := range found {
+		items[i] = show(item)
 	}
-	items = items[:p.limit]
-	return listBody{Items: items, NextPageToken: cursor(list, key(items[p.limit-1]))}
+	body.Items = items
+	return body
+}
+
+// clean says whether text can stand in a filter: UTF-8 without control
+// characters, which PostgreSQL would refuse.
+func clean(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }

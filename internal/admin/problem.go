@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/strait-sts/strait/internal/catalog"
@@ -27,7 +28,6 @@ const (
 	UnsupportedMediaType Type = "unsupported-media-type"
 	InvalidObject        Type = "invalid"
 	PreconditionRequired Type = "precondition-required"
-	Internal             Type = "internal"
 	Unavailable          Type = "unavailable"
 )
 
@@ -52,7 +52,6 @@ func Types() map[Type]Meaning {
 		UnsupportedMediaType: {http.StatusUnsupportedMediaType, "The body is not JSON"},
 		InvalidObject:        {http.StatusUnprocessableEntity, "The objects are not valid"},
 		PreconditionRequired: {http.StatusPreconditionRequired, "If-Match is missing"},
-		Internal:             {http.StatusInternalServerError, "The server failed"},
 		Unavailable:          {http.StatusServiceUnavailable, "The server cannot do this now"},
 	}
 }
@@ -87,15 +86,14 @@ func (p *problem) Error() string { return string(p.Type) + ": " + p.Detail }
 
 func refuse(t Type, detail string) *problem { return &problem{Type: t, Detail: detail} }
 
-// invalid is the problem for objects with faults; at puts the faults of an
-// object at its place in the body ("" where the body is the object).
-func invalid(faults []catalog.FieldError, at func(catalog.FieldError) string) *problem {
+// invalid is the problem for faults, their pointers into the body.
+func invalid(faults []catalog.FieldError) *problem {
 	p := refuse(InvalidObject, "nothing was changed; errors says where and why")
 	for _, f := range faults {
 		if f.Code == string(Unreadable) {
 			p.Type, p.Detail = Unreadable, "the body is not the JSON that is wanted here"
 		}
-		p.Errors = append(p.Errors, fieldError{Pointer: at(f) + f.Pointer, Code: f.Code, Message: f.Message})
+		p.Errors = append(p.Errors, fieldError{Pointer: f.Pointer, Code: f.Code, Message: f.Message})
 	}
 	return p
 }
@@ -111,23 +109,32 @@ func (p *problem) write(w http.ResponseWriter, requestID string) {
 	if requestID != "" {
 		doc.Instance = "urn:strait:request:" + requestID
 	}
-	switch p.Type {
-	case Unauthorized: // RFC 6750 §3
+	if p.Type == Unauthorized { // RFC 6750 §3
 		w.Header().Set("WWW-Authenticate", `Bearer realm="strait admin"`)
-	case Unavailable:
+	}
+	if p.Type == Unavailable {
 		w.Header().Set("Retry-After", "1")
 	}
-	send(w, meaning.Status, "application/problem+json", doc)
+	text, err := json.Marshal(doc)
+	if err != nil { // strings and numbers alone: it has a JSON form
+		text = []byte("{}")
+	}
+	send(w, meaning.Status, "application/problem+json", append(text, '\n'))
 }
 
-// send writes a JSON body.
-func send(w http.ResponseWriter, status int, contentType string, body any) {
+// reply writes an answer that is no problem.
+func reply(w http.ResponseWriter, status int, body any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
-		http.Error(w, "the answer could not be written", http.StatusInternalServerError)
-		return
+		return fmt.Errorf("write the answer: %w", err)
 	}
+	send(w, status, "application/json", append(text, '\n'))
+	return nil
+}
+
+// send writes a whole answer.
+func send(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // the caller went away
+	_, _ = w.Write(body) // an error means that the caller went away
 }

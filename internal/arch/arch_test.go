@@ -28,6 +28,10 @@ var layout = map[string][]string{
 	"internal/jws":                 {},
 	"internal/fetch":               {},
 	"internal/catalog":             {"internal/exchange"},
+	"internal/catalog/catalogtest": {"internal/catalog", "internal/exchange"},
+	"internal/keyring/keyringtest": {"internal/keyring"},
+	"internal/schema":              {"internal/catalog", "internal/exchange"},
+	"internal/manifest":            {"internal/catalog", "internal/schema", "internal/exchange"},
 	"internal/keyring":             {"internal/exchange"},
 	"internal/trust":               {"internal/exchange", "internal/catalog", "internal/jws", "internal/fetch"},
 	"internal/policy":              {"internal/exchange", "internal/catalog"},
@@ -45,7 +49,6 @@ var layout = map[string][]string{
 	"internal/app":                 {"*"},
 	"internal/ststest":             {"*"},
 	"internal/arch":                {},
-	"internal/catalog/catalogtest": {"internal/catalog", "internal/exchange"},
 }
 
 // fences is who alone may import a library outside its tests.
@@ -57,11 +60,11 @@ var fences = map[string][]string{
 	"github.com/go-jose/":        {"internal/keyring", "internal/ststest", "examples/demo"},
 	"github.com/prometheus/":     {"internal/telemetry"},
 	"github.com/spf13/cobra":     {"internal/cli"},
-	"github.com/goccy/go-yaml":   {"internal/catalog"},
+	"github.com/goccy/go-yaml":   {"internal/manifest"},
 	"github.com/coreos/go-oidc/": {"examples/demo", "internal/ststest"},
 	"database/sql":               {"internal/postgres", "internal/ststest"},
 	"net/http/httptest":          {"internal/ststest"},
-	"testing":                    {"internal/ststest", "internal/catalog/catalogtest"},
+	"testing":                    {"internal/ststest", "internal/catalog/catalogtest", "internal/keyring/keyringtest"},
 }
 
 // source is one Go file of the tree.

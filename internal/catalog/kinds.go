@@ -2,7 +2,12 @@ package catalog
 
 import (
 	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/strait-sts/strait/internal/exchange"
 )
 
 // APIVersion is the one version of manifests.
@@ -22,13 +27,52 @@ const (
 	KindExchangeTest   Kind = "ExchangeTest"
 )
 
+// Kinds is every kind that the catalogue can keep, in the order in which
+// commands list them.
+func Kinds() []Kind {
+	return []Kind{KindTrustedIssuer, KindTarget, KindClient, KindExchangePolicy}
+}
+
+// plurals is the kinds' names in paths of the admin API.
+var plurals = map[Kind]string{
+	KindTrustedIssuer:  "trusted-issuers",
+	KindTarget:         "targets",
+	KindClient:         "clients",
+	KindExchangePolicy: "exchange-policies",
+	KindGuardrail:      "guardrails",
+	KindAdminGrant:     "admin-grants",
+}
+
+// Plural is the kind's name in paths: "exchange-policies".
+func (k Kind) Plural() string { return plurals[k] }
+
+// KindNamed finds a kind by its plural, its singular ("exchange-policy") or its
+// name; case and hyphens do not matter.
+func KindNamed(word string) (Kind, bool) {
+	plain := strings.ToLower(strings.ReplaceAll(word, "-", ""))
+	for kind, plural := range plurals {
+		if plain == strings.ToLower(string(kind)) || plain == strings.ReplaceAll(plural, "-", "") {
+			return kind, true
+		}
+	}
+	return "", false
+}
+
+func kindRank(k Kind) int { return slices.Index(Kinds(), k) }
+
+// namePattern is what names look like.
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// ValidName says whether an object, or an apply set, can be called that.
+func ValidName(name string) bool { return namePattern.MatchString(name) }
+
 // Object is one manifest: what it is called, who answers for it, and its spec.
 // Spec is *TrustedIssuer, *Target, *Client or *ExchangePolicy.
 type Object struct {
 	APIVersion string     `json:"apiVersion"`
 	Kind       Kind       `json:"kind"`
 	Metadata   Metadata   `json:"metadata"`
-	Governance Governance `json:"governance"`
+	Governance Governance `json:"governance,omitzero"`
 	Spec       any        `json:"spec"`
 }
 
@@ -44,8 +88,8 @@ type Governance struct {
 	Owner         string     `json:"owner,omitempty"`
 	Justification string     `json:"justification,omitempty"`
 	Ticket        string     `json:"ticket,omitempty"`
-	ReviewBy      *Date      `json:"reviewBy,omitempty"`
-	ExpiresAt     *time.Time `json:"expiresAt,omitempty"`
+	ReviewBy      *Date      `json:"reviewBy,omitzero"`
+	ExpiresAt     *time.Time `json:"expiresAt,omitzero"`
 }
 
 // Mode says whether an object has effect.
@@ -64,15 +108,15 @@ type TrustedIssuer struct {
 	Issuer               string        `json:"issuer"`
 	Keys                 Keys          `json:"keys"`
 	CertificateAuthority string        `json:"certificateAuthority,omitempty"`
-	MaxStale             Duration      `json:"maxStale,omitempty"`
+	MaxStale             Duration      `json:"maxStale,omitzero"`
 	Audiences            []string      `json:"audiences"`
 	Algorithms           []string      `json:"algorithms"`
 	AcceptAs             []string      `json:"acceptAs"`
 	TokenTypes           []string      `json:"tokenTypes,omitempty"` // short names of RFC 8693 §3
 	Typ                  []string      `json:"typ,omitempty"`
-	MaxTokenAge          Duration      `json:"maxTokenAge,omitempty"`
-	ClockSkew            *Duration     `json:"clockSkew,omitempty"` // nil: the server's default
-	SingleUse            bool          `json:"singleUse,omitempty"`
+	MaxTokenAge          Duration      `json:"maxTokenAge,omitzero"`
+	ClockSkew            *Duration     `json:"clockSkew,omitzero"` // nil: the server's default
+	SingleUse            bool          `json:"singleUse,omitzero"`
 	ScopeClaim           string        `json:"scopeClaim,omitempty"` // a claim's name, or a JSON Pointer
 	ClaimValidationRules []Rule        `json:"claimValidationRules,omitempty"`
 	ClaimMappings        ClaimMappings `json:"claimMappings"`
@@ -81,7 +125,7 @@ type TrustedIssuer struct {
 
 // Keys says where an issuer's keys come from: exactly one member is set.
 type Keys struct {
-	Discovery     *Discovery      `json:"discovery,omitempty"`
+	Discovery     *Discovery      `json:"discovery,omitzero"`
 	JWKSURI       string          `json:"jwksUri,omitempty"`
 	JWKS          json.RawMessage `json:"jwks,omitempty"` // a JWK Set (RFC 7517 §5)
 	Introspection json.RawMessage `json:"introspection,omitempty"`
@@ -110,7 +154,7 @@ type SubjectMapping struct {
 	Claim      string  `json:"claim,omitempty"`
 	Expression string  `json:"expression,omitempty"`
 	Prefix     *string `json:"prefix"` // must be written, may be ""
-	Shared     bool    `json:"shared,omitempty"`
+	Shared     bool    `json:"shared,omitzero"`
 }
 
 // Target is a downstream service that issued tokens are for.
@@ -126,7 +170,7 @@ type Target struct {
 // TargetToken shapes the tokens for a target.
 type TargetToken struct {
 	Algorithm   string   `json:"algorithm,omitempty"` // ES256 (default), EdDSA or RS256
-	MaxLifetime Duration `json:"maxLifetime,omitempty"`
+	MaxLifetime Duration `json:"maxLifetime,omitzero"`
 }
 
 // Client may call /token.
@@ -143,22 +187,30 @@ type Client struct {
 // Authentication is one way for a client to authenticate.
 type Authentication struct {
 	Method string `json:"method"`
-	// Secret is write-only: the catalogue keeps SecretDigest alone.
-	Secret       string `json:"secret,omitempty"`
-	SecretDigest string `json:"-"`
+	// Secret is write-only: the catalogue keeps its digest, in [Entry], alone.
+	Secret exchange.Secret `json:"secret,omitzero"`
+	// SecretFrom stands in files alone: the command puts the secret in its place.
+	SecretFrom *SecretFrom `json:"secretFrom,omitzero"`
+}
+
+// SecretFrom says where the command that sends a manifest finds a secret:
+// exactly one member is set.
+type SecretFrom struct {
+	Env  string `json:"env,omitempty"`
+	File string `json:"file,omitempty"` // relative to the manifest's folder
 }
 
 // ExchangePolicy is one approved flow.
 type ExchangePolicy struct {
 	Flow     string         `json:"flow"`
-	Priority int            `json:"priority,omitempty"`
+	Priority int            `json:"priority,omitzero"`
 	Clients  []string       `json:"clients"`
-	Subject  *PolicySubject `json:"subject,omitempty"`
-	Actor    *PolicyActor   `json:"actor,omitempty"`
+	Subject  *PolicySubject `json:"subject,omitzero"`
+	Actor    *PolicyActor   `json:"actor,omitzero"`
 	Targets  []string       `json:"targets"`
 	Scopes   PolicyScopes   `json:"scopes"`
 	Issue    PolicyIssue    `json:"issue"`
-	Review   *PolicyReview  `json:"review,omitempty"`
+	Review   *PolicyReview  `json:"review,omitzero"`
 	Mode     Mode           `json:"mode,omitempty"`
 }
 
@@ -189,7 +241,7 @@ type PolicyScopes struct {
 type PolicyIssue struct {
 	TokenType   string            `json:"tokenType,omitempty"` // access_token
 	Lifetime    Duration          `json:"lifetime"`
-	MaxActDepth int               `json:"maxActDepth,omitempty"`
+	MaxActDepth int               `json:"maxActDepth,omitzero"`
 	Claims      map[string]string `json:"claims,omitempty"`
 }
 

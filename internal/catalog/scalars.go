@@ -2,14 +2,23 @@ package catalog
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
 // Duration is a time.Duration that manifests write as "5m" or "24h".
 type Duration time.Duration
 
-// MarshalText writes the duration as time.Duration does.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+// MarshalText writes the duration as people do: "5m", not "5m0s".
+func (d Duration) MarshalText() ([]byte, error) {
+	text := time.Duration(d).String()
+	for _, end := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, end) {
+			text = text[:len(text)-2]
+		}
+	}
+	return []byte(text), nil
+}
 
 // UnmarshalText reads "5m"; a number without a unit is an error.
 func (d *Duration) UnmarshalText(text []byte) error {
@@ -22,10 +31,10 @@ func (d *Duration) UnmarshalText(text []byte) error {
 }
 
 // Date is a day, as manifests write it: "2027-03-01".
-type Date struct{ time.Time }
+type Date struct{ Time time.Time }
 
 // MarshalText writes the day alone.
-func (d Date) MarshalText() ([]byte, error) { return []byte(d.Format(time.DateOnly)), nil }
+func (d Date) MarshalText() ([]byte, error) { return []byte(d.Time.Format(time.DateOnly)), nil }
 
 // UnmarshalText reads a day in UTC.
 func (d *Date) UnmarshalText(text []byte) error {

@@ -3,9 +3,12 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/strait-sts/strait/internal/exchange"
@@ -118,8 +121,20 @@ func (c *Client) Whoami(ctx context.Context) (Administrator, error) {
 
 // Ready says whether the server is ready: nil where GET /readyz answers 2xx.
 func (c *Client) Ready(ctx context.Context) error {
-	_, err := c.do(ctx, call{method: http.MethodGet, path: "/readyz"}, nil)
-	return err
+	req, err := c.request(ctx, call{method: http.MethodGet, path: "/readyz"})
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.unreachable(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode/100 == 2 {
+		return nil
+	}
+	why, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // what there is of it
+	return fmt.Errorf("the server at %s is not ready (%s): %q", c.base, resp.Status, strings.TrimSpace(string(why)))
 }
 
 // maxPage is the most items that a page may have.

@@ -27,9 +27,9 @@ var ErrUnreachable = errors.New("the admin API cannot be reached")
 
 // Client calls the admin API at one address.
 type Client struct {
-	base  string
-	token exchange.Secret
-	http  *http.Client
+	base      string
+	authorize func(*http.Request) // a function, since fmt would print an unexported secret
+	http      *http.Client
 }
 
 // New makes a client for the admin API at base, such as
@@ -41,8 +41,12 @@ func New(base string, token exchange.Secret) (*Client, error) {
 		return nil, fmt.Errorf("the admin URL is %q; want one such as http://127.0.0.1:8081 (STRAIT_ADMIN_URL)", base)
 	}
 	return &Client{
-		base:  strings.TrimSuffix(base, "/"),
-		token: token,
+		base: strings.TrimSuffix(base, "/"),
+		authorize: func(req *http.Request) {
+			if token != "" {
+				req.Header.Set("Authorization", "Bearer "+token.Reveal())
+			}
+		},
 		http: &http.Client{
 			Timeout:       timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -68,7 +72,7 @@ func (c *Client) do(ctx context.Context, in call, out any) (http.Header, error) 
 	if err != nil {
 		return nil, c.unreachable(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
@@ -110,9 +114,7 @@ func (c *Client) request(ctx context.Context, in call) (*http.Request, error) {
 	if in.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
-	}
+	c.authorize(req)
 	return req, nil
 }
 
@@ -155,7 +157,7 @@ func (p *Problem) Error() string {
 	}
 	text += ")"
 	for _, e := range p.Errors {
-		text += "\n  " + e.Pointer + ": " + e.Message
+		text += "\n  " + strings.TrimPrefix(e.Pointer+": "+e.Message, ": ")
 	}
 	return text
 }

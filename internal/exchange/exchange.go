@@ -91,6 +91,9 @@ type Service struct {
 func (s *Service) Exchange(ctx context.Context, req *Request) (*Issued, error) {
 	rec := NewRecord(req)
 	issued, refusal := s.attempt(ctx, req, rec)
+	if refusal != nil {
+		refusal = asError(refusal, Overloaded) // a deadline, say: undecided, so not the caller's fault
+	}
 	rec.conclude(issued, refusal)
 	if err := s.Recorder.Record(ctx, rec); err != nil {
 		return nil, asError(err, AuditUnavailable)

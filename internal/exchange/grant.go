@@ -91,8 +91,10 @@ func (c Ceiling) Grant(asked []string) (*Grant, error) {
 	if c.bound() {
 		return nil, Refuse(ProofRequired, "a token bound by cnf cannot be exchanged without proof of possession")
 	}
-	g.expires, err = c.expiry()
-	return g, err
+	if g.expires, err = c.expiry(); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // scopes is what is asked, whole or not at all; or the default, as far as it

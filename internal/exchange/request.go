@@ -43,11 +43,17 @@ type Client struct {
 	Name         string // metadata.name: what policies and records say
 	ID           string // client_id
 	Disabled     bool
+	Expires      time.Time // from then on it is as if disabled; zero: never
 	Labels       map[string]string
 	Grants       []GrantType
 	IgnoreScopes []string // dropped from its requests, and recorded
 	Serves       []string // names of the targets whose tokens it may present
 	Secrets      []string // digests of its client secrets
+}
+
+// Enabled says whether the client may authenticate at this instant.
+func (c *Client) Enabled(now time.Time) bool {
+	return !c.Disabled && (c.Expires.IsZero() || now.Before(c.Expires))
 }
 
 // Party is the client as an actor: what a hop of an act claim says of it.
@@ -70,13 +76,14 @@ func (r *Request) Scopes() []string { return r.scopes }
 // check judges the parameters alone: the grant, the token types and the
 // scope's grammar, in this order.
 func (r *Request) check() error {
+	if r.Grant != GrantTokenExchange && r.Grant != GrantClientCredentials {
+		return &Error{Code: UnsupportedGrantType, Reason: MalformedRequest, Detail: "grant_type is not one that is served here"}
+	}
 	if !slices.Contains(r.Client.Grants, r.Grant) {
 		return Refuse(GrantNotAllowed, "client %q has no grant %s", r.Client.Name, r.Grant)
 	}
-	if r.Grant == GrantTokenExchange {
-		if err := r.checkTokens(); err != nil {
-			return err
-		}
+	if err := r.checkTokens(); err != nil {
+		return err
 	}
 	if r.RequestedType != "" && !r.RequestedType.Known() {
 		return Refuse(UnsupportedTokenType, "requested_token_type is not one that can be issued")
@@ -84,8 +91,16 @@ func (r *Request) check() error {
 	return r.checkScope()
 }
 
-// checkTokens holds RFC 8693 §2.1: which token parameters belong together.
+// checkTokens holds RFC 8693 §2.1: which token parameters belong together. A
+// token beside client_credentials is refused rather than ignored: whoever sent
+// it did not ask for a token of the client's own.
 func (r *Request) checkTokens() error {
+	if r.Grant == GrantClientCredentials {
+		if r.Subject != (Presented{}) || r.Actor != (Presented{}) {
+			return Refuse(MalformedRequest, "subject_token and actor_token belong to the token-exchange grant")
+		}
+		return nil
+	}
 	switch {
 	case r.Subject.Token == "":
 		return Refuse(MalformedRequest, "subject_token is missing")

@@ -3,6 +3,7 @@ package exchange
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -15,17 +16,21 @@ type Secret string
 // Reveal returns the secret itself, for the one place that must send or check it.
 func (s Secret) Reveal() string { return string(s) }
 
-// String hides the secret from fmt.
-func (Secret) String() string { return "[redacted]" }
+// redacted is what every printer shows of a secret.
+const redacted = "[redacted]"
 
-// GoString hides the secret from %#v.
-func (Secret) GoString() string { return "[redacted]" }
+// String hides the secret.
+func (Secret) String() string { return redacted }
+
+// Format hides the secret from fmt under every verb; a wrong one, such as %d,
+// would otherwise show it in its complaint.
+func (Secret) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, redacted) }
 
 // LogValue hides the secret from log/slog.
-func (Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText hides the secret from encoding/json and its like.
-func (Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // ID is a decision id: a UUIDv7 (RFC 9562 §5.7) in its usual 36 characters. It
 // is also the jti of the token that the decision issued.

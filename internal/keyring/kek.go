@@ -148,8 +148,8 @@ func (k *KEK) write(id string, key []byte) error {
 	if err != nil {
 		return fmt.Errorf("make a key-encryption key: %w", err)
 	}
-	text := base64.RawURLEncoding.AppendEncode(nil, key)
-	_, err = file.Write(append(text, '\n'))
+	text := append(base64.RawURLEncoding.AppendEncode(make([]byte, 0, 64), key), '\n')
+	_, err = file.Write(text)
 	clear(text)
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("write key-encryption key %s: %w", path, err)

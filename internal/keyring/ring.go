@@ -76,6 +76,7 @@ func (r *Ring) Reload(ctx context.Context) error {
 
 // complete gives the sealed keys once nothing is missing among them.
 func (r *Ring) complete(ctx context.Context) ([]SealedKey, error) {
+	var wanted string
 	for range maxRounds {
 		keys, err := r.store.Sealed(ctx)
 		if err != nil {
@@ -85,6 +86,7 @@ func (r *Ring) complete(ctx context.Context) ([]SealedKey, error) {
 		if missing == nil {
 			return keys, nil
 		}
+		wanted = missing.ID
 		// The key-encryption key of the first key serves for all that follow:
 		// replicas with folders of their own must not each add a key that
 		// only they can open.
@@ -97,7 +99,7 @@ func (r *Ring) complete(ctx context.Context) ([]SealedKey, error) {
 			return nil, err
 		}
 	}
-	return nil, errors.New("the first keys cannot be completed: the store takes keys and does not give them back")
+	return nil, fmt.Errorf("key %q is missing and cannot be made: the store takes it, or says that it is there, and does not give it back", wanted)
 }
 
 // firstMissing is the first of the keys of a first start that is not there;

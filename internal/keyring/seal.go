@@ -57,7 +57,7 @@ func encrypt(key, plain, bound []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gcm.Seal(nil, nil, plain, bound), nil
+	return gcm.Seal(nil, nil, plain, bound), nil //nolint:gosec // G407: this AEAD draws its nonce itself
 }
 
 func decrypt(key, sealed, bound []byte) ([]byte, error) {

@@ -50,7 +50,9 @@ func parseDigest(digest string) (salt, mac []byte, ok bool) {
 	saltText, macText, _ := strings.Cut(rest, "$")
 	salt, saltErr := base64.RawURLEncoding.Strict().DecodeString(saltText)
 	mac, macErr := base64.RawURLEncoding.Strict().DecodeString(macText)
-	if !known || saltErr != nil || macErr != nil || len(salt) != saltBytes || len(mac) != sha256.Size {
+	// The decoder skips line breaks, so the length of the text counts too.
+	exact := len(saltText) == base64.RawURLEncoding.EncodedLen(saltBytes) && len(macText) == base64.RawURLEncoding.EncodedLen(sha256.Size)
+	if !known || !exact || saltErr != nil || macErr != nil || len(salt) != saltBytes || len(mac) != sha256.Size {
 		return make([]byte, saltBytes), make([]byte, sha256.Size), false
 	}
 	return salt, mac, true

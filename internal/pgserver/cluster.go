@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package pgserver
 
 import (
@@ -12,17 +14,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
-// The names in every cluster: neither role is a superuser.
 const (
-	Owner    = "strait_owner" // owns the database; for migrations alone
-	App      = "strait"       // what serve works as
-	Database = "strait"
-
 	superuser = "postgres"
-	// socketLimit is the longest path of a unix socket, everywhere (macOS: 103).
+	// socketLimit is the longest path of a unix socket: 107 bytes on Linux, 103 on macOS.
 	socketLimit = 103
 	socketName  = ".s.PGSQL.5432"
 )
@@ -38,15 +34,11 @@ func plan(dir string, who account) (layout, error) {
 	if err != nil {
 		return layout{}, fmt.Errorf("data folder: %w", err)
 	}
-	mode := os.FileMode(0o700)
-	if who.other {
-		mode = 0o711 // PostgreSQL's user passes through, and sees nothing
-	}
-	if err := os.MkdirAll(dir, mode); err != nil {
-		return layout{}, fmt.Errorf("make the data folder: %w", err)
-	}
-	if err := who.mayEnter(dir); err != nil {
+	if err := who.makeRoot(dir); err != nil {
 		return layout{}, err
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil { // postmaster.pid must name one spelling
+		return layout{}, fmt.Errorf("data folder: %w", err)
 	}
 	l := layout{
 		root: dir, cluster: filepath.Join(dir, "postgres"), sockets: filepath.Join(dir, "run"),
@@ -59,40 +51,36 @@ func plan(dir string, who account) (layout, error) {
 	if len(l.socket()) > socketLimit {
 		return layout{}, fmt.Errorf("the path of the socket, %s, is longer than %d bytes: name a shorter STRAIT_DATA_DIR", l.socket(), socketLimit)
 	}
-	if err := who.makeFolder(l.sockets); err != nil {
+	if err := who.mayEnter(filepath.Dir(l.sockets)); err != nil {
 		return layout{}, err
 	}
-	return l, private(l.sockets, who)
+	return l, who.makeFolder(l.sockets)
 }
 
 func (l layout) socket() string { return filepath.Join(l.sockets, socketName) }
 
-// private holds the folder of the socket to its promise: nobody else made it,
-// and nobody else enters.
-func private(dir string, who account) error {
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return fmt.Errorf("look at the socket's folder: %w", err)
+// madeBy is the major version that the cluster in dir was made by; empty if
+// there is none.
+func madeBy(dir string) (string, error) {
+	version, err := os.ReadFile(filepath.Join(dir, "PG_VERSION")) //nolint:gosec // G304: in the data folder
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("look at the database: %w", err)
 	}
-	owner, known := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || known && owner.Uid != who.uid {
-		return fmt.Errorf("%s is not a folder that %s alone can enter: remove it and start again", dir, who.name)
-	}
-	return nil
+	return strings.TrimSpace(string(version)), nil
 }
 
 // ensure makes the cluster if there is none, and refuses one of another major
 // version. It is made beside its place and moved there when it is whole.
 func (l layout) ensure(ctx context.Context, p Programs, who account) error {
-	version, err := os.ReadFile(filepath.Join(l.cluster, "PG_VERSION"))
-	switch {
-	case err == nil:
-		if have := strings.TrimSpace(string(version)); have != strconv.Itoa(p.Major) {
-			return fmt.Errorf("the database in %s was made by PostgreSQL %s and the programs in %s are %d: name those of %s in STRAIT_POSTGRES_BIN, or upgrade the folder with pg_upgrade", l.cluster, have, p.Dir, p.Major, have)
-		}
+	have, err := madeBy(l.cluster)
+	if err != nil {
+		return err
+	}
+	if have != "" && have != strconv.Itoa(p.Major) {
+		return fmt.Errorf("the database in %s was made by PostgreSQL %s and the programs in %s are %d: name those of %s in STRAIT_POSTGRES_BIN, or upgrade the folder with pg_upgrade", l.cluster, have, p.Dir, p.Major, have)
+	}
+	if have != "" {
 		return nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("look at the database: %w", err)
 	}
 	fresh := l.cluster + ".new"
 	if err := os.RemoveAll(fresh); err != nil {

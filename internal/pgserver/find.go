@@ -2,7 +2,6 @@ package pgserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,10 +17,6 @@ import (
 // MinVersion is the oldest major version of PostgreSQL that Strait works with.
 const MinVersion = 15
 
-// ErrNotFound says that PostgreSQL's programs are not on this machine. The
-// error that wraps it names the command that installs them.
-var ErrNotFound = errors.New("PostgreSQL's programs (initdb and postgres) were not found")
-
 // Programs is one installation of PostgreSQL.
 type Programs struct {
 	Dir   string // absolute; holds initdb and postgres
@@ -33,20 +28,43 @@ func (p Programs) path(program string) string { return filepath.Join(p.Dir, prog
 // Find looks for PostgreSQL's programs: in bin (STRAIT_POSTGRES_BIN) and
 // nowhere else if it is not empty; else on PATH, where pg_config points, and
 // in the usual places, the newest first. It answers ErrNotFound, or an error
-// that names an installation too old.
-func Find(bin string) (Programs, error) {
+// that names an installation too old if there is no other.
+func Find(bin string) (Programs, error) { return find(bin, "") }
+
+// find is like Find, and prefers the major version that a cluster was made by.
+func find(bin, made string) (Programs, error) {
 	if bin != "" {
 		if !complete(bin) {
 			return Programs{}, fmt.Errorf("STRAIT_POSTGRES_BIN: %s does not hold initdb and postgres", bin)
 		}
 		return inspect(bin)
 	}
-	for _, dir := range append(fromPath(), usualPlaces(runtime.GOOS)...) {
-		if complete(dir) {
-			return inspect(dir)
+	return choose(append(fromPath(), usualPlaces(runtime.GOOS)...), made)
+}
+
+// choose takes the first installation of the wanted version, else the first
+// that will do; an error if there is none.
+func choose(dirs []string, made string) (Programs, error) {
+	var first Programs
+	fault := fmt.Errorf("%w; install them with: %s — or name their folder in STRAIT_POSTGRES_BIN", ErrNotFound, InstallCommand(exec.LookPath))
+	for _, dir := range dirs {
+		if !complete(dir) {
+			continue
+		}
+		p, err := inspect(dir)
+		switch {
+		case err != nil:
+			fault = err
+		case made == "" || made == strconv.Itoa(p.Major):
+			return p, nil
+		case first.Dir == "":
+			first = p
 		}
 	}
-	return Programs{}, fmt.Errorf("%w; install them with: %s — or name their folder in STRAIT_POSTGRES_BIN", ErrNotFound, InstallCommand(exec.LookPath))
+	if first.Dir != "" {
+		return first, nil
+	}
+	return Programs{}, fault
 }
 
 // fromPath is the folder of initdb on PATH, its links followed since initdb
@@ -124,15 +142,20 @@ func inspect(dir string) (Programs, error) {
 }
 
 // InstallCommand is the one command that installs PostgreSQL's programs on
-// this system, by the package manager that look finds.
+// this system, by the package manager that look finds; with sudo unless we are
+// root, who may not have it.
 func InstallCommand(look func(program string) (string, error)) string {
+	sudo := "sudo "
+	if os.Geteuid() == 0 {
+		sudo = ""
+	}
 	for _, manager := range []struct{ program, command string }{
-		{"apt-get", "sudo apt-get install -y postgresql"},
-		{"dnf", "sudo dnf install -y postgresql-server"},
-		{"yum", "sudo yum install -y postgresql-server"},
-		{"zypper", "sudo zypper install -y postgresql-server"},
-		{"apk", "sudo apk add postgresql"},
-		{"pacman", "sudo pacman -S --noconfirm postgresql"},
+		{"apt-get", sudo + "apt-get install -y postgresql"},
+		{"dnf", sudo + "dnf install -y postgresql-server"},
+		{"yum", sudo + "yum install -y postgresql-server"},
+		{"zypper", sudo + "zypper install -y postgresql-server"},
+		{"apk", sudo + "apk add postgresql"},
+		{"pacman", sudo + "pacman -S --noconfirm postgresql"},
 		{"brew", "brew install postgresql@17"},
 	} {
 		if _, err := look(manager.program); err == nil {

@@ -67,6 +67,14 @@ func TestOldPostgreSQLIsRefused(t *testing.T) {
 	}
 }
 
+func TestOldPostgreSQLOnPathHidesNoNewerOne(t *testing.T) {
+	t.Setenv("PATH", installation(t, "14.11")+":"+os.Getenv("PATH"))
+	found, err := pgserver.Find("")
+	if err != nil || found.Major < pgserver.MinVersion {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
 func TestInstallCommandFitsTheSystem(t *testing.T) {
 	only := func(program string) func(string) (string, error) {
 		return func(asked string) (string, error) {

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package pgserver
 
 import (
@@ -7,9 +9,6 @@ import (
 	"strings"
 	"syscall"
 )
-
-// ErrHeld says that another Strait works on the data folder.
-var ErrHeld = errors.New("another strait holds the data folder")
 
 // hold takes the lock file for as long as this process lives, however it ends.
 func hold(path string) (*os.File, error) {

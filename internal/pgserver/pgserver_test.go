@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package pgserver_test
 
 import (
@@ -5,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -170,11 +173,10 @@ func TestSecondStraitIsRefused(t *testing.T) {
 	}
 }
 
-// TestAdoptsAfterKill9OfStrait: PostgreSQL lives on when Strait is killed, and
-// the next Strait takes the same server over.
-func TestAdoptsAfterKill9OfStrait(t *testing.T) {
-	t.Parallel()
-	dir := folder(t)
+// killedStrait starts a Strait on the folder, kills it, and returns the pid of
+// the PostgreSQL that it leaves running.
+func killedStrait(t *testing.T, dir string) int {
+	t.Helper()
 	strait := exec.Command(os.Args[0])
 	strait.Env = append(os.Environ(), "PGSERVER_TEST_HOLD="+dir)
 	out, err := strait.StdoutPipe()
@@ -188,9 +190,18 @@ func TestAdoptsAfterKill9OfStrait(t *testing.T) {
 	if !strings.HasPrefix(line, "ready ") {
 		t.Fatalf("the first strait said %q", line)
 	}
-	before := postmaster(t, dir)
+	pid := postmaster(t, dir)
 	_ = strait.Process.Kill()
 	_ = strait.Wait()
+	return pid
+}
+
+// TestAdoptsAfterKill9OfStrait: PostgreSQL lives on when Strait is killed, and
+// the next Strait takes the same server over.
+func TestAdoptsAfterKill9OfStrait(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	before := killedStrait(t, dir)
 	server := start(t, dir)
 	if after := postmaster(t, dir); after != before {
 		t.Errorf("postmaster %d was not adopted: now %d", before, after)
@@ -199,8 +210,11 @@ func TestAdoptsAfterKill9OfStrait(t *testing.T) {
 		t.Error("the adopted server does not answer")
 	}
 	stop(t, server)
-	if syscall.Kill(before, 0) == nil {
-		t.Error("the adopted server was not stopped")
+	if _, err := os.Stat(filepath.Join(dir, "postgres", "postmaster.pid")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the adopted server was not stopped in order: %v", err)
+	}
+	if _, err := pgx.Connect(t.Context(), server.AppURL()); err == nil {
+		t.Error("the adopted server answers after Stop")
 	}
 }
 
@@ -261,6 +275,14 @@ func TestLongDataFolderGetsAShortSocket(t *testing.T) {
 	if strings.Contains(u, "longlong") {
 		t.Errorf("the socket is in the long folder: %s", u)
 	}
+	sockets, err := url.Parse(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(t, server)
+	if _, err := os.Stat(sockets.Query().Get("host")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket's folder stays after Stop: %v", err)
+	}
 }
 
 func TestUnreachableFolderSaysTheMend(t *testing.T) {
@@ -302,13 +324,123 @@ func TestHalfMadeClusterIsMadeAnew(t *testing.T) {
 	}
 }
 
-func TestStrangersSocketFolderIsRefused(t *testing.T) {
+// TestForgetsAServerWhosePidIsAStrangers: in a container the pid of the server
+// that was killed is soon that of another process, even one of the same user.
+func TestForgetsAServerWhosePidIsAStrangers(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
-	if err := os.Symlink(os.TempDir(), filepath.Join(dir, "run")); err != nil {
+	server := start(t, dir)
+	keep(t, server)
+	path := filepath.Join(dir, "postgres", "postmaster.pid")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(postmaster(t, dir), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-server.Exited()
+	stop(t, server)
+	stranger := exec.Command("sleep", "60")
+	if os.Geteuid() == 0 { // PostgreSQL's own user, or it would not count
+		uid := owner(t, filepath.Join(dir, "postgres"))
+		stranger.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		stranger.Dir = "/"
+	}
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stranger.Process.Kill(); _ = stranger.Wait() })
+	lines := strings.Split(string(text), "\n")
+	lines[0] = strconv.Itoa(stranger.Process.Pid)
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server = start(t, dir)
+	if n := query(t, server.OwnerURL(), "SELECT count(*)::text FROM kept"); n != "1" {
+		t.Errorf("%s rows after recovery", n)
+	}
+	if err := syscall.Kill(stranger.Process.Pid, 0); err != nil {
+		t.Errorf("the stranger was hurt: %v", err)
+	}
+}
+
+// TestNeverTwoServersOnOneCluster: where the living server's socket was
+// removed, it cannot be adopted, and must not get a rival.
+func TestNeverTwoServersOnOneCluster(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	pid := killedStrait(t, dir)
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGQUIT) })
+	if err := os.Remove(filepath.Join(dir, "run", ".s.PGSQL.5432")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := pgserver.Start(ctx, pgserver.Config{DataDir: dir}); err == nil || !strings.Contains(err.Error(), "shared memory") {
+		t.Errorf("error = %v, want PostgreSQL's refusal", err)
+	}
+	if postmaster(t, dir) != pid || syscall.Kill(pid, 0) != nil {
+		t.Error("the living server was hurt")
+	}
+}
+
+func TestPrivateFolderLetsPostgreSQLPass(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(folder(t), "data")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if query(t, start(t, dir).AppURL(), "SELECT 'alive'") != "alive" {
+		t.Error("no answer")
+	}
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm()&0o067 != 0 {
+		t.Errorf("the data folder has mode %v, %v: others got more than the way through", info.Mode(), err)
+	}
+}
+
+func TestFolderThatOthersMayWriteIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pgserver.Start(t.Context(), pgserver.Config{DataDir: dir}); err == nil || !strings.Contains(err.Error(), "chmod go-w "+dir) {
+		t.Errorf("error = %v, want the mending command", err)
+	}
+}
+
+func TestFailedStartQuotesTheLog(t *testing.T) {
+	t.Parallel()
+	_, err := pgserver.Start(t.Context(), pgserver.Config{DataDir: folder(t), Settings: map[string]string{"shared_buffers": "no size"}})
+	if err == nil || !strings.Contains(err.Error(), "shared_buffers") {
+		t.Errorf("error = %v, want PostgreSQL's own words", err)
+	}
+}
+
+// TestStrangersSocketFolderIsRefused: a planted link must neither be used nor
+// lead root to give its target away.
+func TestStrangersSocketFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	dir, victim := folder(t), folder(t)
+	before := owner(t, victim)
+	if err := os.Symlink(victim, filepath.Join(dir, "run")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := pgserver.Start(t.Context(), pgserver.Config{DataDir: dir}); err == nil {
 		t.Error("a socket folder that is a link was accepted")
 	}
+	if after := owner(t, victim); after != before {
+		t.Errorf("the link's target went from uid %d to %d", before, after)
+	}
+}
+
+func owner(t *testing.T, path string) uint32 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Sys().(*syscall.Stat_t).Uid
 }

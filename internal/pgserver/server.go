@@ -1,9 +1,13 @@
+//go:build linux || darwin
+
 package pgserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -18,14 +22,6 @@ import (
 	"time"
 )
 
-// Config says what to start.
-type Config struct {
-	DataDir  string            // STRAIT_DATA_DIR; made if it is not there
-	BinDir   string            // STRAIT_POSTGRES_BIN; empty: found
-	Settings map[string]string // of PostgreSQL, beside ours; tests turn fsync off
-	Logger   *slog.Logger
-}
-
 // Server is a running private PostgreSQL.
 type Server struct {
 	at     layout
@@ -34,7 +30,14 @@ type Server struct {
 	exited chan struct{}
 	lock   *os.File
 	log    *slog.Logger
+	quoted int64 // of postgres.log: where the part of this start begins
 }
+
+// maxLog is the size from which a start begins a new postgres.log.
+const maxLog = 16 << 20
+
+// errEnded says that the server ended before it was ready.
+var errEnded = errors.New("PostgreSQL ended as it started")
 
 // Start makes the cluster if there is none, and starts the server, or adopts
 // the one that a killed Strait left running. It returns once the server takes
@@ -44,7 +47,11 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	programs, err := Find(c.BinDir)
+	made, err := madeBy(filepath.Join(c.DataDir, "postgres"))
+	if err != nil {
+		return nil, err
+	}
+	programs, err := find(c.BinDir, made)
 	if err != nil {
 		return nil, err
 	}
@@ -52,10 +59,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{at: at, exited: make(chan struct{}), log: c.Logger}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
+	s := &Server{at: at, exited: make(chan struct{}), log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
 	if s.lock, err = hold(at.lock); err != nil {
 		return nil, err
 	}
@@ -70,11 +74,27 @@ func (s *Server) bringUp(ctx context.Context, p Programs, who account, settings 
 	if err := s.at.ensure(ctx, p, who); err != nil {
 		return err
 	}
-	if s.adopt() {
-		s.log.Info("adopted a running PostgreSQL", "pid", s.pid, "data", s.at.root)
-		return nil
+	var err error
+	for range 10 {
+		var adopted bool
+		if adopted, err = s.adopt(ctx); adopted || err != nil {
+			return err
+		}
+		stale := s.named()
+		if err = s.run(ctx, p, who, settings, stale); stale == 0 || !errors.Is(err, errEnded) {
+			return err
+		}
+		// The children of a killed server need a moment to notice.
+		if waitErr := wait(ctx, 300*time.Millisecond); waitErr != nil {
+			return err
+		}
 	}
-	if err := s.launch(p, who, settings); err != nil {
+	return err
+}
+
+// run launches the server and waits until it is ready.
+func (s *Server) run(ctx context.Context, p Programs, who account, settings map[string]string, stale int) error {
+	if err := s.launch(p, who, settings, stale); err != nil {
 		return err
 	}
 	if err := s.await(ctx); err != nil {
@@ -87,11 +107,23 @@ func (s *Server) bringUp(ctx context.Context, p Programs, who account, settings 
 	return nil
 }
 
-// launch starts the server as a child whose output goes to the log file.
-func (s *Server) launch(p Programs, who account, settings map[string]string) error {
-	logFile, err := os.OpenFile(s.at.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// launch starts the server as a child whose output goes to the log file. A
+// stale pid is that of a postmaster.pid whose server is gone: PostgreSQL must
+// not take whoever has it now, often ourselves in a container, for that server.
+// It goes on checking that nothing is attached to the server's shared memory.
+func (s *Server) launch(p Programs, who account, settings map[string]string, stale int) error {
+	logFile, err := s.openLog()
 	if err != nil {
-		return fmt.Errorf("open PostgreSQL's log: %w", err)
+		return err
 	}
 	defer func() { _ = logFile.Close() }() // the child has its own
 	args := []string{"-D", s.at.cluster}
@@ -107,55 +139,77 @@ func (s *Server) launch(p Programs, who account, settings map[string]string) err
 	cmd := exec.Command(p.path("postgres"), args...) //nolint:gosec,noctx // G204: the programs that were found; it outlives the context of Start
 	cmd.SysProcAttr, cmd.Dir, cmd.Stdout, cmd.Stderr = who.attributes(), "/", logFile, logFile
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=/usr/bin:/bin"}
+	if stale != 0 {
+		cmd.Env = append(cmd.Env, "PG_GRANDPARENT_PID="+strconv.Itoa(stale))
+	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start PostgreSQL as %s: %w", who.name, err)
 	}
-	s.child, s.pid = cmd, cmd.Process.Pid
+	exited := make(chan struct{})
+	s.child, s.pid, s.exited = cmd, cmd.Process.Pid, exited
 	go func() {
 		_ = cmd.Wait() // how it ended is in its log
-		close(s.exited)
+		close(exited)
 	}()
 	return nil
 }
 
-// adopt takes over the server that postmaster.pid names, if it runs on this
-// cluster and answers on our socket.
-func (s *Server) adopt() bool {
-	pid, status := s.postmaster()
-	if pid == 0 || syscall.Kill(pid, 0) != nil {
-		return false
+// openLog opens postgres.log for appending; one that grew large makes room.
+func (s *Server) openLog() (*os.File, error) {
+	if info, err := os.Stat(s.at.log); err == nil && info.Size() > maxLog {
+		_ = os.Rename(s.at.log, s.at.log+".1")
 	}
-	for range 50 {
-		if status == "ready" && s.answers() {
-			s.pid = pid
-			return true
-		}
-		time.Sleep(100 * time.Millisecond)
-		again, now := s.postmaster()
-		if again != pid || syscall.Kill(pid, 0) != nil {
-			return false
-		}
-		status = now
+	file, err := os.OpenFile(s.at.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open PostgreSQL's log: %w", err)
 	}
-	return false // the pid is a stranger's, or the server hangs: PostgreSQL itself decides at its start
+	if info, err := file.Stat(); err == nil {
+		s.quoted = info.Size()
+	}
+	return file, nil
+}
+
+// adopt takes over the server that postmaster.pid names, if it listens on our
+// socket: nobody else can, in that folder. It waits for one that recovers.
+func (s *Server) adopt(ctx context.Context) (bool, error) {
+	for {
+		pid, status := s.postmaster()
+		if pid == 0 || syscall.Kill(pid, 0) != nil || !s.answers() {
+			return false, nil
+		}
+		if status == "ready" {
+			s.pid, s.child = pid, nil
+			s.log.Info("adopted a running PostgreSQL", "pid", pid, "data", s.at.root)
+			return true, nil
+		}
+		if err := wait(ctx, 50*time.Millisecond); err != nil {
+			return false, fmt.Errorf("the running PostgreSQL, process %d, is %s: %w", pid, status, err)
+		}
+	}
 }
 
 // postmaster reads the cluster's postmaster.pid: line 1 is the pid, line 2 the
 // data folder, line 8 the status.
 func (s *Server) postmaster() (pid int, status string) {
-	text, err := os.ReadFile(filepath.Join(s.at.cluster, "postmaster.pid"))
-	if err != nil {
-		return 0, ""
-	}
-	lines := strings.Split(string(text), "\n")
+	lines := s.pidFile()
 	if len(lines) < 8 || lines[1] != s.at.cluster {
 		return 0, ""
 	}
-	pid, err = strconv.Atoi(lines[0])
+	return s.named(), strings.TrimSpace(lines[7])
+}
+
+// named is the pid in postmaster.pid, whatever else the file says; 0 if none.
+func (s *Server) named() int {
+	pid, err := strconv.Atoi(strings.TrimSpace(s.pidFile()[0]))
 	if err != nil || pid <= 1 {
-		return 0, ""
+		return 0
 	}
-	return pid, strings.TrimSpace(lines[7])
+	return pid
+}
+
+func (s *Server) pidFile() []string {
+	text, _ := os.ReadFile(filepath.Join(s.at.cluster, "postmaster.pid")) // none: no lines
+	return strings.Split(string(text), "\n")
 }
 
 func (s *Server) answers() bool {
@@ -178,7 +232,7 @@ func (s *Server) await(ctx context.Context) error {
 		}
 		select {
 		case <-s.exited:
-			return fmt.Errorf("PostgreSQL ended as it started; the end of %s: %s", s.at.log, s.logTail())
+			return fmt.Errorf("%w; the end of %s: %s", errEnded, s.at.log, s.logTail())
 		case <-ctx.Done():
 			return fmt.Errorf("PostgreSQL did not become ready: %w; the end of %s: %s", ctx.Err(), s.at.log, s.logTail())
 		case <-time.After(10 * time.Millisecond):
@@ -186,8 +240,14 @@ func (s *Server) await(ctx context.Context) error {
 	}
 }
 
+// logTail is the end of what the server said since this start.
 func (s *Server) logTail() string {
-	text, err := os.ReadFile(s.at.log)
+	file, err := os.Open(s.at.log)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.NewSectionReader(file, s.quoted, maxLog))
 	if err != nil {
 		return err.Error()
 	}
@@ -216,6 +276,9 @@ func (s *Server) Exited() <-chan struct{} { return s.exited }
 // start recovers from. Connections that are still open are cut.
 func (s *Server) Stop(ctx context.Context) error {
 	err := s.end(ctx)
+	if filepath.Dir(s.at.sockets) != s.at.root && err == nil {
+		_ = os.Remove(s.at.sockets) // the next start makes it again
+	}
 	return errors.Join(err, s.lock.Close())
 }
 
@@ -226,7 +289,10 @@ func (s *Server) end(ctx context.Context) error {
 	if err := syscall.Kill(s.pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stop PostgreSQL: %w", err)
 	}
-	for !s.ended() {
+	for gone := 0; !s.ended() && gone < 20; {
+		if s.child == nil && s.named() != s.pid {
+			gone++ // an adopted server may stay a zombie where nobody collects it
+		}
 		select {
 		case <-ctx.Done():
 			_ = syscall.Kill(s.pid, syscall.SIGQUIT)

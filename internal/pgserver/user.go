@@ -1,7 +1,11 @@
+//go:build linux || darwin
+
 package pgserver
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -46,18 +50,51 @@ func (a account) attributes() *syscall.SysProcAttr {
 	return attr
 }
 
-// makeFolder makes dir for the account alone.
+// makeFolder makes dir for the account alone. What stands there already is
+// used only if it is that: a link that a stranger planted must not lead root to
+// give its target away.
 func (a account) makeFolder(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make %s: %w", dir, err)
+	err := os.Mkdir(dir, 0o700)
+	if err == nil && a.other {
+		err = os.Lchown(dir, int(a.uid), int(a.gid))
 	}
-	if !a.other {
-		return nil
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make %s for %s: %w", dir, a.name, err)
 	}
-	if err := os.Chown(dir, int(a.uid), int(a.gid)); err != nil {
-		return fmt.Errorf("give %s to %s: %w", dir, a.name, err)
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", dir, err)
+	}
+	if uid, known := ownerOf(info); !info.IsDir() || info.Mode().Perm()&0o077 != 0 || known && uid != a.uid {
+		return fmt.Errorf("%s is not a folder that %s alone can enter: remove it and start again", dir, a.name)
 	}
 	return nil
+}
+
+// makeRoot makes the data folder, refuses one that others could put files
+// into, and lets the account pass through it.
+func (a account) makeRoot(dir string) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil { //nolint:gosec // G301: PostgreSQL's user passes through
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("look at the data folder: %w", err)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("others may write to the data folder: run chmod go-w %s", dir)
+	}
+	uid, _ := ownerOf(info)
+	if a.other && int(uid) == os.Geteuid() && info.Mode().Perm() == 0o700 {
+		err = errors.Join(os.Chown(dir, -1, int(a.gid)), os.Chmod(dir, 0o710)) //nolint:gosec // G302: its group is PostgreSQL's, which passes through and sees nothing
+		if err != nil {
+			return fmt.Errorf("let %s into the data folder: %w", a.name, err)
+		}
+	}
+	return a.mayEnter(dir)
 }
 
 // mayEnter checks that the account can reach dir: each folder on the way lets
@@ -82,13 +119,21 @@ func (a account) mayEnter(dir string) error {
 
 // enters judges the execute bit that counts for the account.
 func (a account) enters(info os.FileInfo) bool {
-	owner, known := info.Sys().(*syscall.Stat_t)
+	stat, known := info.Sys().(*syscall.Stat_t)
 	bit := os.FileMode(0o001)
 	switch {
-	case known && owner.Uid == a.uid:
+	case known && stat.Uid == a.uid:
 		bit = 0o100
-	case known && owner.Gid == a.gid:
+	case known && stat.Gid == a.gid:
 		bit = 0o010
 	}
 	return info.Mode()&bit != 0
+}
+
+func ownerOf(info os.FileInfo) (uid uint32, known bool) {
+	stat, known := info.Sys().(*syscall.Stat_t)
+	if !known {
+		return 0, false
+	}
+	return stat.Uid, true
 }

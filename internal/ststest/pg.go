@@ -3,6 +3,7 @@ package ststest
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,7 +42,9 @@ var shared struct {
 // no PostgreSQL.
 func NewDatabase(t testing.TB, template Template) Database {
 	t.Helper()
-	shared.once.Do(func() { shared.PrivateServer, shared.err = newServer(map[string]string{"fsync": "off", "max_connections": "400"}) })
+	shared.once.Do(func() {
+		shared.PrivateServer, shared.err = newServer(map[string]string{"fsync": "off", "max_connections": "400"})
+	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
@@ -53,6 +56,7 @@ type PrivateServer struct {
 	dir      string
 	settings map[string]string
 	server   *pgserver.Server
+	alive    io.Closer // the pipe that guard's shell waits on; collected, it would close
 
 	mu        sync.Mutex
 	templates map[string]error
@@ -107,7 +111,8 @@ func (p *PrivateServer) guard() error {
 	script := `read -r _; pid=$(head -n 1 "$1/postgres/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid"; sleep 1; rm -rf "$1"`
 	cmd := exec.Command("sh", "-c", script, "sh", p.dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if _, err := cmd.StdinPipe(); err != nil {
+	var err error
+	if p.alive, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
 	return cmd.Start()
@@ -153,10 +158,17 @@ func (p *PrivateServer) Kill(t testing.TB) {
 	if err != nil || pid <= 1 {
 		t.Fatalf("postmaster.pid names %q", text)
 	}
-	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil { // a process group of its own
+	// PostgreSQL's children lead groups of their own; one that outlives the
+	// postmaster holds its shared memory, and a new start would be refused.
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	_ = syscall.Kill(pid, syscall.SIGKILL)
+	for _, child := range strings.Fields(string(children)) {
+		if pid, err := strconv.Atoi(child); err == nil && pid > 1 {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_ = p.server.Stop(ctx) // lets go of the lock

@@ -1,0 +1,150 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/strait-sts/strait/internal/catalog"
+)
+
+// aName matches a name of the contract, §4.
+var aName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// status is what the server adds to an object. A write may carry it and it is
+// ignored.
+type status struct {
+	Revision int64  `json:"revision"`
+	ETag     string `json:"etag,omitempty"`
+	Set      string `json:"set,omitempty"`
+}
+
+// view is an entry as it is answered: its canonical form, which holds no
+// secret, with status as the last member. Without a tag, it is a preview.
+func view(e *catalog.Entry, etag string) json.RawMessage {
+	canonical := e.Canonical()
+	added, err := json.Marshal(status{Revision: e.Revision, ETag: etag, Set: e.Set})
+	if err != nil || len(canonical) == 0 {
+		return nil // answered as an error by reply
+	}
+	return fmt.Appendf(canonical[:len(canonical)-1:len(canonical)-1], `,"status":%s}`, added)
+}
+
+// list answers GET /{plural}: a page of a kind's objects, by name.
+func (a *server) list(kind catalog.Kind) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		values, err := query(r, "limit", "pageToken")
+		if err != nil {
+			return err
+		}
+		p, err := readPage(values, kind.Plural(), aName.MatchString)
+		if err != nil {
+			return err
+		}
+		body := cut(p, kind.Plural(), ofKind(a.Catalog.Current(), kind, p),
+			func(e *catalog.Entry) string { return e.Metadata.Name },
+			func(e *catalog.Entry) json.RawMessage { return view(e, e.ETag()) })
+		return reply(w, http.StatusOK, body)
+	}
+}
+
+// ofKind is the entries of a page and one more, by name.
+func ofKind(s *catalog.Snapshot, kind catalog.Kind, p page) []*catalog.Entry {
+	var found []*catalog.Entry
+	for ref, e := range s.Objects {
+		if ref.Kind == kind && ref.Name > p.after {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, func(a, b *catalog.Entry) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) })
+	return found[:min(len(found), p.limit+1)]
+}
+
+// get answers GET /{plural}/{name}.
+func (a *server) get(kind catalog.Kind) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if _, err := query(r); err != nil {
+			return err
+		}
+		e := a.Catalog.Current().Objects[catalog.Ref{Kind: kind, Name: mux.Vars(r)["name"]}]
+		if e == nil {
+			return catalog.ErrNotFound
+		}
+		return replyObject(w, http.StatusOK, e, false)
+	}
+}
+
+// put answers PUT /{plural}/{name}: 201 for a new object, 200 for a change of
+// the version that If-Match names.
+func (a *server) put(kind catalog.Kind) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		write, err := a.accompany(r)
+		if err != nil {
+			return err
+		}
+		body, err := readBody(r)
+		if err != nil {
+			return err
+		}
+		object, faults := a.Decode(body)
+		if len(faults) == 0 {
+			faults = misplaced(object, catalog.Ref{Kind: kind, Name: mux.Vars(r)["name"]})
+		}
+		if len(faults) > 0 {
+			return invalid(faults)
+		}
+		e, result, err := a.Catalog.Put(r.Context(), object, write)
+		if err != nil {
+			return placed(err, map[catalog.Ref]string{object.Ref(): ""})
+		}
+		code := http.StatusOK
+		if result == catalog.Created {
+			code = http.StatusCreated
+		}
+		return replyObject(w, code, e, write.DryRun)
+	}
+}
+
+// misplaced holds that a body is the object that its path names.
+func misplaced(o catalog.Object, path catalog.Ref) []catalog.FieldError {
+	var faults []catalog.FieldError
+	if o.Kind != path.Kind {
+		faults = append(faults, catalog.FieldError{Pointer: "/kind", Code: catalog.CodeValue, Message: "must be " + string(path.Kind) + ", as in the path"})
+	}
+	if o.Metadata.Name != path.Name {
+		faults = append(faults, catalog.FieldError{Pointer: "/metadata/name", Code: catalog.CodeValue, Message: "must be " + path.Name + ", as in the path"})
+	}
+	return faults
+}
+
+// replyObject answers with an object and its strong entity tag (RFC 9110
+// §8.8.3). What a dry run shows does not exist, so it has none.
+func replyObject(w http.ResponseWriter, code int, e *catalog.Entry, preview bool) error {
+	if preview {
+		return reply(w, code, view(e, ""))
+	}
+	etag := e.ETag()
+	w.Header().Set("ETag", etag)
+	return reply(w, code, view(e, etag))
+}
+
+// delete answers DELETE /{plural}/{name}.
+func (a *server) delete(kind catalog.Kind) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		write, err := a.accompany(r)
+		if err != nil {
+			return err
+		}
+		err = a.Catalog.Delete(r.Context(), catalog.Ref{Kind: kind, Name: mux.Vars(r)["name"]}, write)
+		if err != nil {
+			return placed(err, nil)
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+}

@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/strait-sts/strait/internal/admin"
+	"github.com/strait-sts/strait/internal/audit"
+	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/keyring"
+	"github.com/strait-sts/strait/internal/mint"
+	"github.com/strait-sts/strait/internal/oauth"
+	"github.com/strait-sts/strait/internal/postgres"
+	"github.com/strait-sts/strait/internal/schema"
+	"github.com/strait-sts/strait/internal/server"
+)
+
+// Records of requests that nobody has authenticated: so many a second, and so
+// many at once.
+const (
+	strangersPerSecond = 50
+	strangersBurst     = 200
+)
+
+// serve puts the endpoints together and begins to answer.
+func (a *App) serve(context.Context) error {
+	front, err := oauth.New(oauth.Options{
+		Service: a.service(), World: a.world.Load, Matches: a.ring.Matches, JWKS: a.ring.JWKS, Algorithms: keyring.Algorithms,
+		Issuer: a.cfg.Issuer, ErrorDetail: a.cfg.ErrorDetail, Clock: a.clock, Rand: rand.Reader, Logger: a.log,
+		Sampler: audit.NewSampler(strangersPerSecond, strangersBurst), Metrics: a.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	var public []server.Route
+	for _, r := range front.Routes() {
+		public = append(public, server.Route{Pattern: r.Pattern, Handler: r.Handler})
+	}
+	a.server.Serve(server.Handlers{
+		Public:  public,
+		Admin:   []server.Route{{Pattern: admin.Root, Prefix: true, Handler: a.admin()}},
+		Metrics: a.metrics.Handler(),
+		Checks:  []server.Check{{Name: "database", Ready: a.db.Ping}},
+	})
+	return nil
+}
+
+// service is the use case with its two parts that outlive every World.
+func (a *App) service() *exchange.Service {
+	return &exchange.Service{
+		Minter:   mint.New(mint.Options{Keys: a.ring, Issuer: a.cfg.Issuer, Logger: a.log}),
+		Recorder: a.recorder,
+		Issuer:   a.cfg.Issuer,
+	}
+}
+
+func (a *App) admin() http.Handler {
+	return admin.New(admin.Options{
+		Token: a.cfg.AdminToken, Catalog: writes{a.catalog, a}, Decode: schema.DecodeJSON, Records: records{a.db},
+		Changes: a.db.Changes, Keys: a.keys,
+		RequestID: func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
+	})
+}
+
+// records is the audit log as the admin API reads it.
+type records struct{ *postgres.DB }
+
+// Record reads one record.
+func (r records) Record(ctx context.Context, id string) (audit.Row, error) {
+	row, err := r.DB.Record(ctx, id)
+	if errors.Is(err, postgres.ErrNotFound) {
+		err = admin.ErrNoRecord
+	}
+	return row, err
+}
+
+// keys lists the signing keys by their public side.
+func (a *App) keys(ctx context.Context) ([]admin.Key, error) {
+	sealed, err := a.db.Sealed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []admin.Key
+	for _, k := range sealed {
+		if k.Purpose != keyring.PurposeSigning {
+			continue
+		}
+		var public struct {
+			KeyID string `json:"kid"`
+		}
+		if err := json.Unmarshal(k.Public, &public); err != nil {
+			return nil, err
+		}
+		list = append(list, admin.Key{
+			ID: public.KeyID, Algorithm: k.Algorithm, State: k.State, Created: k.Created,
+			Activated: orNil(k.Activated), Retired: orNil(k.Retired),
+		})
+	}
+	return list, nil
+}
+
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,126 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/fetch"
+	"github.com/strait-sts/strait/internal/schema"
+	"github.com/strait-sts/strait/internal/trust"
+)
+
+// openCatalog loads the catalogue. Objects that are stored and cannot be used
+// are left out and named in the log: they affect nothing but themselves.
+func (a *App) openCatalog(ctx context.Context) error {
+	policy := a.fetchPolicy()
+	a.catalog = catalog.New(catalog.Options{
+		Store: a.db, Clock: a.clock, Decode: schema.DecodeJSON,
+		Checkers: []catalog.Checker{
+			schema.Check(schema.Identity{Issuer: a.cfg.Issuer, AdminAudience: a.cfg.AdminAudience}, policy.CheckIssuer),
+			trust.Checker(policy),
+		},
+		Digest: a.ring.Digest, Matches: a.ring.Matches,
+	})
+	return a.reload(ctx)
+}
+
+// reload reads the catalogue anew.
+func (a *App) reload(ctx context.Context) error {
+	snapshot, err := a.catalog.Load(ctx)
+	if err != nil {
+		return err
+	}
+	for _, problem := range snapshot.Problems {
+		a.log.Error("a stored object is left out", "problem", problem.Error())
+	}
+	return nil
+}
+
+func (a *App) fetchPolicy() fetch.Policy {
+	return fetch.Policy{AllowCIDRs: a.cfg.FetchAllowCIDRs, AllowHTTP: a.cfg.FetchAllowHTTP}
+}
+
+func (a *App) newTrust() *trust.Trust {
+	return trust.New(trust.Options{
+		Fetch: fetch.New(a.fetchPolicy()), Own: a.ring, Issuer: a.cfg.Issuer,
+		Clock: a.clock, Skew: a.cfg.ClockSkew, Logger: a.log, Metrics: a.metrics,
+	})
+}
+
+// refresh makes the newest snapshot decide, if it does not yet. Requests that
+// are under way go on with the World that they were met with.
+func (a *App) refresh() {
+	a.rebuild.Lock()
+	defer a.rebuild.Unlock()
+	snapshot := a.catalog.Current()
+	if now := a.world.Load(); now != nil && now.Revision == snapshot.Revision {
+		return
+	}
+	a.world.Store(world(snapshot, a.trust))
+	a.metrics.Revision(snapshot.Revision)
+	a.log.Info("configuration in force", "revision", snapshot.Revision, "objects", len(snapshot.Objects))
+}
+
+// watch follows what other replicas write.
+func (a *App) watch(ctx context.Context) {
+	a.db.Watch(ctx, func(topic string, revision int64) {
+		var err error
+		switch topic {
+		case "catalog":
+			if a.catalog.Current().Revision == revision {
+				return
+			}
+			if err = a.reload(ctx); err == nil {
+				a.refresh()
+			}
+		case "keys":
+			err = a.ring.Reload(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("a change could not be loaded; what was in force stays", "topic", topic, "error", err)
+		}
+	})
+}
+
+// keepPartitions sees to it that the records of the coming months have their
+// place.
+func (a *App) keepPartitions(ctx context.Context) {
+	ticker := time.NewTicker(6 * time.Hour)
+	defer ticker.Stop()
+	for {
+		if err := a.db.MakePartitions(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("partitions for records could not be made", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// writes is the catalogue as the admin API writes to it: an answer leaves only
+// when what was written decides here.
+type writes struct {
+	*catalog.Catalog
+	a *App
+}
+
+// Apply applies, and puts the result in force.
+func (w writes) Apply(ctx context.Context, r catalog.ApplyRequest) (catalog.ApplyResult, error) {
+	defer w.a.refresh()
+	return w.Catalog.Apply(ctx, r)
+}
+
+// Put writes one object, and puts it in force.
+func (w writes) Put(ctx context.Context, o catalog.Object, how catalog.Write) (*catalog.Entry, string, error) {
+	defer w.a.refresh()
+	return w.Catalog.Put(ctx, o, how)
+}
+
+// Delete deletes one object, and puts that in force.
+func (w writes) Delete(ctx context.Context, ref catalog.Ref, how catalog.Write) error {
+	defer w.a.refresh()
+	return w.Catalog.Delete(ctx, ref, how)
+}

@@ -1,0 +1,118 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Hash is a SHA-256; the zero Hash stands before the first record of a chain.
+type Hash [sha256.Size]byte
+
+// hashLength is the length of a Hash as text.
+const hashLength = 43
+
+// String is the hash in base64url without padding (RFC 4648 §5).
+func (h Hash) String() string { return base64.RawURLEncoding.EncodeToString(h[:]) }
+
+// ParseHash reads what String wrote.
+func ParseHash(text string) (h Hash, err error) {
+	if len(text) != hashLength {
+		return h, fmt.Errorf("a hash has %d characters, not %d", hashLength, len(text))
+	}
+	_, err = base64.RawURLEncoding.Strict().Decode(h[:], []byte(text))
+	return h, err
+}
+
+// Head is a place in a chain: its newest record, or that of a checkpoint.
+type Head struct {
+	Writer string // a UUID
+	Seq    int64  // 1 for the first record; 0 before it
+	Hash   Hash   // of that record
+}
+
+// Row is one record as it is kept.
+type Row struct {
+	Copies
+	Writer string
+	Seq    int64
+	Hash   Hash   // SHA-256 of Body
+	Body   []byte // canonical JSON (RFC 8785): the record, writer, seq and prevHash
+}
+
+// Head is the row's place in its chain.
+func (r *Row) Head() Head { return Head{Writer: r.Writer, Seq: r.Seq, Hash: r.Hash} }
+
+// JSON is the whole record of the contract: Body and the hash.
+func (r *Row) JSON() []byte { return withMember(r.Body, "hash", quoted(r.Hash.String())) }
+
+// Copies are the fields of a record that filters need. Body alone is the
+// truth.
+type Copies struct {
+	ID       string // a UUIDv7
+	Time     time.Time
+	Decision string
+	Reason   string // "" and no targets where the record has none, here and below
+	Client   string
+	Issuer   string // of the subject token: the trusted issuer's name
+	Subject  string // mapped
+	Policy   string
+	Targets  []string
+	JTI      string
+	Parent   string
+	Txn      string
+}
+
+// contents is what a body says of itself.
+type contents struct {
+	Copies
+	Writer   string
+	Seq      int64
+	PrevHash Hash
+}
+
+// body names the members of a body that are read back.
+type body struct {
+	ID       string    `json:"id"`
+	Time     time.Time `json:"time"`
+	Decision string    `json:"decision"`
+	Reason   string    `json:"reason"`
+	Client   string    `json:"client"`
+	Subject  struct {
+		Issuer  string `json:"issuer"`
+		Subject string `json:"sub"`
+	} `json:"subject"`
+	Policy   string   `json:"policy"`
+	Targets  []string `json:"targets"`
+	JTI      string   `json:"jti"`
+	Parent   string   `json:"parent"`
+	Txn      string   `json:"txn"`
+	Writer   string   `json:"writer"`
+	Seq      int64    `json:"seq"`
+	PrevHash string   `json:"prevHash"`
+}
+
+func (b *body) copies() Copies {
+	return Copies{
+		ID: b.ID, Time: b.Time, Decision: b.Decision, Reason: b.Reason, Client: b.Client,
+		Issuer: b.Subject.Issuer, Subject: b.Subject.Subject, Policy: b.Policy, Targets: b.Targets,
+		JTI: b.JTI, Parent: b.Parent, Txn: b.Txn,
+	}
+}
+
+// read finds in a body what the columns copy and what the chain needs.
+func read(canonical []byte) (contents, error) {
+	var b body
+	if err := json.Unmarshal(canonical, &b); err != nil {
+		return contents{}, errors.New("the body is not the JSON of a record")
+	}
+	prev, err := ParseHash(b.PrevHash)
+	if err != nil {
+		return contents{}, fmt.Errorf("prevHash: %w", err)
+	}
+	return contents{Copies: b.copies(), Writer: b.Writer, Seq: b.Seq, PrevHash: prev}, nil
+}

@@ -1,0 +1,54 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrRefused is what [Chain.Append] answers when the store has judged the rows
+// and kept none of them: one is not acceptable, and the chain stands where it
+// stood. Any other error leaves open what was kept.
+var ErrRefused = errors.New("the records were refused")
+
+// Store keeps the records. Package postgres satisfies it.
+type Store interface {
+	// Claim takes a chain that nobody else writes, or begins one. What a
+	// former holder still has in flight is either kept already, and below the
+	// head, or can never be kept.
+	Claim(ctx context.Context) (Chain, error)
+}
+
+// Chain is a chain with one holder. It is not safe for concurrent use.
+type Chain interface {
+	// Head is the newest record kept.
+	Head() Head
+	// Append keeps the rows, which follow on Head, in one transaction; they
+	// are durable when it returns nil.
+	Append(ctx context.Context, rows []Row) error
+	// Settle says, after an Append that failed, whether its rows were kept:
+	// the chain is over, and what it answers stays true.
+	Settle(ctx context.Context, last Head) (kept bool, err error)
+	// Checkpoint keeps a signed statement of the chain's head.
+	Checkpoint(ctx context.Context, at Head, signed time.Time, jws string) error
+	// Close gives the chain back.
+	Close(ctx context.Context)
+}
+
+// Filter chooses records: each member that is set must match exactly.
+type Filter struct {
+	Client, Issuer, Subject, Target, Policy, Decision, Reason, JTI string
+	Since, Until                                                   time.Time // Since ≤ time < Until
+}
+
+// Evidence is what a chain is held against.
+type Evidence struct {
+	// Checkpoints are those kept beside the records, each a JWS.
+	Checkpoints []string
+	// Anchors are those held outside, where who can write to the database
+	// cannot.
+	Anchors []string
+	// Retained says, of each writer whose older records retention has
+	// dropped, which was the last dropped.
+	Retained []Head
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strait-sts/strait/internal/config"
+	"github.com/strait-sts/strait/internal/pgserver"
+)
+
+// examination is one thing that doctor looks at: a line of good news, or an
+// error with the mend.
+type examination struct {
+	what string
+	look func(context.Context) (string, error)
+}
+
+func newDoctor(p *Process) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what is wrong here, and say how to mend it",
+		Long: `Looks at the settings, the folders, the PostgreSQL programs and the admin API from where it runs, and
+prints a line for each. Exit code 1 where something is wrong.`,
+		Example: `  strait doctor`,
+		Args:    args(0, 0),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return p.doctor(cmd.Context()) },
+	}
+}
+
+func (p *Process) doctor(ctx context.Context) error {
+	cfg, settings := config.Load(p.Env, p.EnvNames, nil)
+	examinations := []examination{
+		{"settings", func(context.Context) (string, error) { return "valid", settings }},
+		{"keys", func(context.Context) (string, error) { return private(cfg.KeysDir) }},
+		{"postgresql", func(context.Context) (string, error) { return postgresql(cfg) }},
+		{"server", p.lookServer},
+		{"token", p.lookToken},
+	}
+	ill := false
+	for _, e := range examinations {
+		news, err := e.look(ctx)
+		if err != nil {
+			ill = true
+			p.printf("WRONG  %-10s  %s\n", e.what, strings.ReplaceAll(err.Error(), "\n", "\n                   "))
+			continue
+		}
+		p.printf("ok     %-10s  %s\n", e.what, news)
+	}
+	if ill {
+		return &silent{}
+	}
+	return nil
+}
+
+// private: nobody but the owner may enter the folder of the key-encryption
+// keys.
+func private(dir string) (string, error) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return dir + " is not there yet; the first start makes it", nil
+	case err != nil:
+		return "", err
+	case !info.IsDir():
+		return "", fmt.Errorf("%s is no folder; STRAIT_KEYS_DIR names another", dir)
+	case info.Mode().Perm()&0o022 != 0:
+		return "", fmt.Errorf("others may write to %s; chmod go-w %s", dir, dir)
+	}
+	return dir, nil
+}
+
+func postgresql(cfg config.Config) (string, error) {
+	if cfg.DatabaseURL != "" {
+		return "STRAIT_DATABASE_URL is set; the embedded one is not used", nil
+	}
+	programs, err := pgserver.Find(cfg.PostgresBin)
+	return fmt.Sprintf("PostgreSQL %d in %s", programs.Major, programs.Dir), err
+}
+
+func (p *Process) lookServer(ctx context.Context) (string, error) {
+	c, err := p.anonymous()
+	if err != nil {
+		return "", err
+	}
+	return "ready at " + p.setting("STRAIT_ADMIN_URL", defaultAdminURL), c.Ready(ctx)
+}
+
+func (p *Process) lookToken(ctx context.Context) (string, error) {
+	c, err := p.connect()
+	if err != nil {
+		return "", err
+	}
+	me, err := c.Whoami(ctx)
+	return fmt.Sprintf("admits %s as %s", me.Name, me.Role), err
+}

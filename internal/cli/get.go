@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strait-sts/strait/internal/catalog"
+)
+
+const kindHelp = `KIND is a kind's plural, singular or name: trusted-issuers, trusted-issuer, TrustedIssuer; likewise
+targets, clients, exchange-policies.`
+
+// kindNamed is the kind that an argument means.
+func kindNamed(word string) (catalog.Kind, error) {
+	kind, ok := catalog.KindNamed(word)
+	if !ok || kind.Plural() == "" {
+		return "", usage("there is no kind %q; known: trusted-issuers, targets, clients, exchange-policies", word)
+	}
+	return kind, nil
+}
+
+func newGet(p *Process) *cobra.Command {
+	var output format
+	cmd := &cobra.Command{
+		Use:   "get KIND [NAME]",
+		Short: "Show one object, or all of a kind",
+		Long:  "Shows one object (as YAML), or all objects of a kind (as a table).\n\n" + kindHelp,
+		Example: `  strait get exchange-policies
+  strait get client edge-gateway -o json
+  strait get TrustedIssuer okta-prod > okta-prod.yaml`,
+		Args: args(1, 2),
+	}
+	outputFlag(cmd, &output, "")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		kind, err := kindNamed(args[0])
+		if err != nil {
+			return err
+		}
+		c, err := p.connect()
+		if err != nil {
+			return err
+		}
+		if len(args) == 1 {
+			objects, err := c.List(cmd.Context(), kind.Plural())
+			if err != nil {
+				return err
+			}
+			if output == "" || output == formatTable {
+				return objectTable(p, kind, objects)
+			}
+			return printMany(p.Out, output, objects)
+		}
+		object, _, err := c.Get(cmd.Context(), kind.Plural(), args[1])
+		if err != nil {
+			return err
+		}
+		if output == formatTable {
+			return objectTable(p, kind, []json.RawMessage{object})
+		}
+		return printOne(p.Out, output, object)
+	}
+	return cmd
+}
+
+// summary is what a table shows of an object of any kind.
+type summary struct {
+	Metadata   catalog.Metadata `json:"metadata"`
+	Governance struct {
+		Owner    string `json:"owner"`
+		ReviewBy string `json:"reviewBy"`
+	} `json:"governance"`
+	Spec struct {
+		Issuer     string   `json:"issuer"`
+		Algorithms []string `json:"algorithms"`
+		Audience   string   `json:"audience"`
+		Scopes     any      `json:"scopes"`
+		ClientID   string   `json:"clientId"`
+		Grants     []string `json:"grants"`
+		Flow       string   `json:"flow"`
+		Clients    []string `json:"clients"`
+		Targets    []string `json:"targets"`
+		Mode       string   `json:"mode"`
+		Issue      struct {
+			Lifetime string `json:"lifetime"`
+		} `json:"issue"`
+	} `json:"spec"`
+	Status struct {
+		Revision int64 `json:"revision"`
+	} `json:"status"`
+}
+
+// objectTable prints a line an object; the middle columns are the kind's own.
+func objectTable(p *Process, kind catalog.Kind, objects []json.RawMessage) error {
+	header, cells := columns(kind)
+	header = append(append([]string{"NAME"}, header...), "MODE", "OWNER", "REVIEW BY", "REVISION")
+	rows := make([][]string, len(objects))
+	for i, raw := range objects {
+		var o summary
+		if err := json.Unmarshal(raw, &o); err != nil {
+			return fmt.Errorf("object %d of the answer cannot be read: %w", i, err)
+		}
+		rows[i] = append([]string{o.Metadata.Name}, cells(o)...)
+		rows[i] = append(rows[i], o.Spec.Mode, o.Governance.Owner, o.Governance.ReviewBy, strconv.FormatInt(o.Status.Revision, 10))
+	}
+	return table(p.Out, header, rows)
+}
+
+func columns(kind catalog.Kind) (header []string, cells func(summary) []string) {
+	list := func(items []string) string { return strings.Join(items, ",") }
+	switch kind { //nolint:exhaustive // the others have no columns of their own
+	case catalog.KindTrustedIssuer:
+		return []string{"ISSUER", "ALGORITHMS"}, func(o summary) []string { return []string{o.Spec.Issuer, list(o.Spec.Algorithms)} }
+	case catalog.KindTarget:
+		return []string{"AUDIENCE"}, func(o summary) []string { return []string{o.Spec.Audience} }
+	case catalog.KindClient:
+		return []string{"CLIENT ID", "GRANTS"}, func(o summary) []string { return []string{o.Spec.ClientID, list(o.Spec.Grants)} }
+	case catalog.KindExchangePolicy:
+		return []string{"FLOW", "CLIENTS", "TARGETS", "LIFETIME"}, func(o summary) []string {
+			return []string{o.Spec.Flow, list(o.Spec.Clients), list(o.Spec.Targets), o.Spec.Issue.Lifetime}
+		}
+	}
+	return nil, func(summary) []string { return nil }
+}
+
+func newDelete(p *Process) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "delete KIND NAME",
+		Short: "Remove an object",
+		Long:  "Removes an object, whatever its revision. What other objects name cannot be removed.\n\n" + kindHelp,
+		Example: `  strait delete exchange-policy staff-orders
+  strait delete client edge-gateway --reason "gateway retired, SEC-41"`,
+		Args: args(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			kind, err := kindNamed(args[0])
+			if err != nil {
+				return err
+			}
+			c, err := p.connect()
+			if err != nil {
+				return err
+			}
+			if err := c.Delete(cmd.Context(), kind.Plural(), args[1], "*", reason); err != nil {
+				return err
+			}
+			p.printf("%s/%s deleted\n", kind, args[1])
+			return nil
+		},
+	}
+	reasonFlag(cmd, &reason)
+	return cmd
+}
+
+// reasonFlag adds --reason, which the change record keeps.
+func reasonFlag(cmd *cobra.Command, reason *string) {
+	cmd.Flags().StringVar(reason, "reason", "", "why; kept in the change record")
+}

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/strait-sts/strait/internal/app"
+	"github.com/strait-sts/strait/internal/config"
+	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/postgres"
+)
+
+func newServe(p *Process) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Long: `Runs the server. Without STRAIT_DATABASE_URL it runs its own private PostgreSQL in the data folder.
+
+When it is ready it prints one line, "ready public=<addr> admin=<addr>"; SIGTERM or Ctrl-C ends it gently.
+Every flag is a setting of docs/configuration.md; a flag wins over its environment variable.`,
+		Example: `  strait serve
+  strait serve --public-addr :9080 --data-dir /var/lib/strait
+  STRAIT_DATABASE_URL_FILE=/run/secrets/db STRAIT_ADMIN_TOKEN_FILE=/run/secrets/admin strait serve`,
+		Args: args(0, 0),
+	}
+	for _, s := range config.Settings() {
+		meaning := s.Meaning + " (" + s.Env + ")"
+		if s.Secret {
+			meaning = "file with: " + meaning
+		}
+		cmd.Flags().String(s.Flag(), s.Default, meaning)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := p.load(cmd)
+		if err != nil {
+			return err
+		}
+		return app.Run(cmd.Context(), cfg, p.Out, app.Options{Version: release(), Log: p.Err, Clock: p.Clock})
+	}
+	return cmd
+}
+
+// load makes the configuration of the environment and the flags that were set.
+func (p *Process) load(cmd *cobra.Command) (config.Config, error) {
+	flags := map[string]string{}
+	cmd.Flags().Visit(func(f *pflag.Flag) { flags[f.Name] = f.Value.String() })
+	return config.Load(p.Env, p.EnvNames, flags)
+}
+
+func newMigrate(p *Process) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "migrate",
+		Short: "Apply or show the migrations of an external database",
+		Long: `Works on the database of STRAIT_DATABASE_OWNER_URL, with the owner's role; STRAIT_DATABASE_URL names the
+application's role, which is granted what it needs and no more. The embedded database migrates itself.`,
+		Example: `  strait migrate status
+  strait migrate up`,
+	}, newMigrateUp(p), newMigrateStatus(p))
+}
+
+func newMigrateUp(p *Process) *cobra.Command {
+	return &cobra.Command{
+		Use:     "up",
+		Short:   "Apply what is pending",
+		Example: `  STRAIT_DATABASE_OWNER_URL_FILE=/run/secrets/owner STRAIT_DATABASE_URL_FILE=/run/secrets/db strait migrate up`,
+		Args:    args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.owner(cmd)
+			if err != nil {
+				return err
+			}
+			role, err := roleOf(cfg.DatabaseURL)
+			if err != nil {
+				return err
+			}
+			if err := postgres.Migrate(cmd.Context(), cfg.DatabaseOwnerURL.Reveal(), role); err != nil {
+				return err
+			}
+			return p.showMigrations(cmd.Context(), cfg)
+		},
+	}
+}
+
+func newMigrateStatus(p *Process) *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		Short:   "Show which migrations are applied; exit 1 where one is pending",
+		Example: `  strait migrate status`,
+		Args:    args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.owner(cmd)
+			if err != nil {
+				return err
+			}
+			return p.showMigrations(cmd.Context(), cfg)
+		},
+	}
+}
+
+// owner is the configuration of a command that needs the owner's role.
+func (p *Process) owner(cmd *cobra.Command) (config.Config, error) {
+	cfg, err := p.load(cmd)
+	if err == nil && (cfg.DatabaseOwnerURL == "" || cfg.DatabaseURL == "") {
+		err = errors.New("STRAIT_DATABASE_OWNER_URL and STRAIT_DATABASE_URL are needed; the embedded database migrates itself")
+	}
+	return cfg, err
+}
+
+// roleOf is the role that a database URL names.
+func roleOf(database exchange.Secret) (string, error) {
+	u, err := url.Parse(database.Reveal())
+	if err != nil || u.User.Username() == "" {
+		return "", errors.New("STRAIT_DATABASE_URL names no role; want postgres://role:password@host/database")
+	}
+	return u.User.Username(), nil
+}
+
+func (p *Process) showMigrations(ctx context.Context, cfg config.Config) error {
+	migrations, err := postgres.Status(ctx, cfg.DatabaseOwnerURL.Reveal())
+	if err != nil {
+		return err
+	}
+	pending := false
+	rows := make([][]string, len(migrations))
+	for i, m := range migrations {
+		state := "applied"
+		if !m.Applied {
+			state, pending = "pending", true
+		}
+		rows[i] = []string{m.Name, state}
+	}
+	if err := table(p.Out, []string{"MIGRATION", "STATE"}, rows); err != nil {
+		return err
+	}
+	if pending {
+		return &silent{}
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package oauth
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/strait-sts/strait/internal/exchange"
+)
+
+// Options is what the front door is made of. All fields but Sampler and
+// Metrics are required.
+type Options struct {
+	Service *exchange.Service
+	// World is the configuration of this moment; nil while there is none yet.
+	// It is asked once a request.
+	World func() *exchange.World
+	// Matches says whether digest is of secret. It must cost the same for the
+	// digest "", which stands for a client that does not exist.
+	Matches func(digest, secret string) bool
+	// JWKS is the published key set and its entity tag, quotes included.
+	JWKS func() (body []byte, etag string)
+	// Algorithms are the JOSE algorithms of the published keys; asked once.
+	Algorithms func() []string
+
+	Issuer      string // our issuer identifier (RFC 8414 §2)
+	ErrorDetail bool   // whether answers carry the reason
+	Clock       func() time.Time
+	Rand        io.Reader
+	Logger      *slog.Logger
+
+	Sampler Sampler // nil: every refusal is recorded
+	Metrics Metrics // nil: nothing is counted
+}
+
+// Sampler bounds how many refusals of strangers are recorded: what anybody can
+// cause at no cost must not fill the records.
+type Sampler interface {
+	// Allow says whether one more may be recorded now.
+	Allow() bool
+}
+
+// Metrics counts what happened at the token endpoint.
+type Metrics interface {
+	// Exchanged counts a decision about an authenticated client, or our own
+	// failure to come to one; reason is empty where a token was issued.
+	Exchanged(decision, reason string, took time.Duration)
+	// Rejected counts a request that never became an exchange; kind is "form"
+	// or "client".
+	Rejected(kind string)
+}
+
+// Route is one path of the public listener. Pattern is the whole path, the
+// issuer's own included; Handler answers every method itself.
+type Route struct {
+	Pattern string
+	Handler http.Handler
+}
+
+// Handler is the front door. It is safe for concurrent use.
+type Handler struct {
+	Options
+	provider fosite.OAuth2Provider
+	routes   []Route
+}
+
+// New makes the front door. An error says that the issuer cannot be served.
+func New(o Options) (*Handler, error) {
+	issuer, err := url.Parse(o.Issuer)
+	if err != nil || issuer.Scheme == "" || issuer.Host == "" || issuer.RawQuery != "" || issuer.Fragment != "" {
+		return nil, errors.New("issuer: must be a URL with scheme and host, without query and fragment (RFC 8414 §2)")
+	}
+	if o.Sampler == nil {
+		o.Sampler = everything{}
+	}
+	if o.Metrics == nil {
+		o.Metrics = uncounted{}
+	}
+	h := &Handler{Options: o, provider: newProvider(o)}
+	path := strings.TrimSuffix(issuer.EscapedPath(), "/")
+	h.routes = append(h.routes,
+		Route{path + tokenPath, http.HandlerFunc(h.serveToken)},
+		Route{path + jwksPath, http.HandlerFunc(h.serveJWKS)})
+	documents, err := h.metadata(path)
+	if err != nil {
+		return nil, err
+	}
+	h.routes = append(h.routes, documents...)
+	return h, nil
+}
+
+// Routes is what to mount on the public listener, the token endpoint first.
+func (h *Handler) Routes() []Route { return h.routes }
+
+type everything struct{}
+
+func (everything) Allow() bool { return true }
+
+type uncounted struct{}
+
+func (uncounted) Exchanged(string, string, time.Duration) {}
+func (uncounted) Rejected(string)                         {}

@@ -1,0 +1,68 @@
+package postgres_test
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+
+	"github.com/strait-sts/strait/internal/audit"
+	"github.com/strait-sts/strait/internal/ststest"
+)
+
+var records = flag.Int("records", 20_000, "how many records BenchmarkFirstPage looks through")
+
+// BenchmarkRecord is what a durable record costs its caller. The null
+// recorder's figure is that of the same loop without one.
+func BenchmarkRecord(b *testing.B) {
+	for _, callers := range []int{1, 16, 64} {
+		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
+			r, _ := running(b, audit.Options{Store: open(b, ststest.StartServer(b).Migrated(b).AppURL)})
+			b.SetParallelism((callers + 1) / 2)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := r.Record(b.Context(), record(b, nil)); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+			if s := r.Stats(); s.Batches > 0 {
+				b.ReportMetric(float64(s.Records)/float64(s.Batches), "records/commit")
+			}
+		})
+	}
+	b.Run("null", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				record(b, nil)
+			}
+		})
+	})
+}
+
+// BenchmarkFirstPage is the time of the first page of each filter, common and
+// rare values alike, over -records records.
+func BenchmarkFirstPage(b *testing.B) {
+	db, d := opened(b)
+	execute(b, d.AppURL, `INSERT INTO writers (id, hash) VALUES (uuid_floor(now()), '')`, fmt.Sprintf(`
+		INSERT INTO records (id, time, decision, reason, client, issuer, subject, policy, targets, jti, writer, seq, hash, body)
+		SELECT (left(uuid_floor(at)::text, 14) || '7' || substr(md5(i::text), 1, 3) || '-' || '8' || substr(md5(i::text), 4, 3) || '-' || substr(md5(i::text), 7, 12))::uuid,
+			at, CASE WHEN i %% 20 = 0 THEN 'denied' ELSE 'issued' END, CASE WHEN i %% 20 = 0 THEN 'reason-' || i %% 7 END,
+			'client-' || i %% 50, 'issuer-' || i %% 5, 'subject-' || i %% 100000, 'policy-' || i %% 200,
+			CASE WHEN i %% 3 = 0 THEN ARRAY['target-' || i %% 40, 'target-x'] ELSE ARRAY['target-' || i %% 40] END, 'jti',
+			(SELECT id FROM writers LIMIT 1), i, decode(repeat('00', 32), 'hex'), decode(repeat('61', 900), 'hex')
+		FROM (SELECT i, now() - make_interval(secs => (%[1]d - i) / 100.0) AS at FROM generate_series(1, %[1]d) AS i) AS made`, *records))
+	execute(b, d.OwnerURL, "ANALYZE records")
+	for name, f := range map[string]audit.Filter{
+		"none": {}, "client": {Client: "client-7"}, "issuer": {Issuer: "issuer-1"}, "subject": {Subject: "subject-17"}, "policy": {Policy: "policy-3"},
+		"target": {Target: "target-3"}, "second target": {Target: "target-x"}, "decision": {Decision: "denied"}, "reason": {Reason: "reason-3"},
+		"two": {Client: "client-0", Decision: "denied"}, "absent client": {Client: "nobody"}, "absent target": {Target: "nothing"}, "absent decision": {Decision: "error"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := db.Records(b.Context(), f, 50, ""); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,252 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/strait-sts/strait/internal/audit"
+)
+
+// lockClass keeps the advisory locks of writers apart from others.
+const lockClass = 0x57a17
+
+// chain is a claimed row of writers. It has a connection of its own, so that
+// the pool's callers cannot keep records waiting, and holds the advisory lock
+// of the writer's number as long as that connection lives: when the process
+// dies, the chain is free again at once.
+type chain struct {
+	db    *DB
+	conn  *pgx.Conn
+	epoch int64
+	head  audit.Head
+}
+
+// Claim takes the first chain whose lock is free, or begins one. Moving the
+// epoch waits for what a former holder has in flight and shuts out the rest,
+// so the head it answers is final. A session that does not commit durably is
+// refused.
+func (db *DB) Claim(ctx context.Context) (audit.Chain, error) {
+	conn, err := pgx.ConnectConfig(ctx, db.config)
+	if err != nil {
+		return nil, failed("connect to write records", err)
+	}
+	c := &chain{db: db, conn: conn}
+	if err := c.claim(ctx); err != nil {
+		c.Close(ctx)
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *chain) claim(ctx context.Context) error {
+	var commit string
+	if err := c.conn.QueryRow(ctx, `SELECT current_setting('synchronous_commit')`).Scan(&commit); err != nil {
+		return failed("ask how commits are made", err)
+	}
+	if commit == "off" {
+		return errors.New("synchronous_commit is off, so that a record could be lost after its answer: set it to on for the serving role")
+	}
+	rows, err := c.conn.Query(ctx, `SELECT id::text, number FROM writers ORDER BY number`)
+	if err != nil {
+		return failed("list the chains of records", err)
+	}
+	type writer struct {
+		ID     string
+		Number int32
+	}
+	known, err := pgx.CollectRows(rows, pgx.RowToStructByPos[writer])
+	if err != nil {
+		return failed("list the chains of records", err)
+	}
+	for _, w := range known {
+		if locked, err := c.lock(ctx, w.Number); err != nil || locked {
+			return errors.Join(err, c.fence(ctx, w.ID, err))
+		}
+	}
+	return c.begin(ctx)
+}
+
+func (c *chain) lock(ctx context.Context, number int32) (locked bool, err error) {
+	err = c.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, lockClass, number).Scan(&locked)
+	return locked, failed("lock a chain of records", err)
+}
+
+// fence moves the epoch of a chain that is locked.
+func (c *chain) fence(ctx context.Context, writer string, lockErr error) error {
+	if lockErr != nil {
+		return nil
+	}
+	var hash []byte
+	c.head.Writer = writer
+	err := c.conn.QueryRow(ctx, `UPDATE writers SET epoch = epoch + 1 WHERE id = $1::uuid RETURNING epoch, seq, hash`, writer).
+		Scan(&c.epoch, &c.head.Seq, &hash)
+	if err != nil {
+		return failed("claim a chain of records", err)
+	}
+	return setHash(&c.head.Hash, hash)
+}
+
+// begin makes a new chain, and locks it before anybody else can see it.
+func (c *chain) begin(ctx context.Context) error {
+	id, err := newUUID()
+	if err != nil {
+		return err
+	}
+	c.head, c.epoch = audit.Head{Writer: id}, 1
+	err = pgx.BeginFunc(ctx, c.conn, func(tx pgx.Tx) error {
+		var number int32
+		err := tx.QueryRow(ctx, `INSERT INTO writers (id, hash) VALUES ($1::uuid, $2) RETURNING number`, id, c.head.Hash[:]).Scan(&number)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `SELECT pg_advisory_lock($1, $2)`, lockClass, number)
+		return err
+	})
+	return failed("begin a chain of records", err)
+}
+
+// Head is the newest record kept.
+func (c *chain) Head() audit.Head { return c.head }
+
+// appendRows keeps a batch and moves the head in one statement, and so in one
+// transaction and one round trip. Where the chain has another head or epoch
+// than its holder believes, nothing is inserted.
+const appendRows = `
+	WITH moved AS (
+		UPDATE writers SET seq = $4, hash = $5 WHERE id = $1::uuid AND epoch = $2 AND seq = $3 RETURNING id)
+	INSERT INTO records (writer, id, time, decision, reason, client, issuer, subject, policy, targets, jti, parent, txn, seq, hash, body)
+	SELECT moved.id, r.id, r.time, r.decision, nullif(r.reason, ''), nullif(r.client, ''), nullif(r.issuer, ''), nullif(r.subject, ''),
+		nullif(r.policy, ''), string_to_array(r.targets, E'\n'), nullif(r.jti, ''), nullif(r.parent, ''), nullif(r.txn, ''), r.seq, r.hash, r.body
+	FROM moved, unnest($6::uuid[], $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+		$14::text[], $15::text[], $16::text[], $17::text[], $18::bigint[], $19::bytea[], $20::bytea[])
+		AS r (id, time, decision, reason, client, issuer, subject, policy, targets, jti, parent, txn, seq, hash, body)`
+
+// Append keeps the rows in one transaction.
+func (c *chain) Append(ctx context.Context, rows []audit.Row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	last := rows[len(rows)-1].Head()
+	values, err := newColumns(rows)
+	if err != nil {
+		return fmt.Errorf("%w: %w", audit.ErrRefused, err)
+	}
+	arguments := append([]any{c.head.Writer, c.epoch, c.head.Seq, last.Seq, last.Hash[:]}, values.arguments()...)
+	tag, err := c.conn.Exec(ctx, appendRows, arguments...)
+	var server *pgconn.PgError
+	switch {
+	case errors.As(err, &server) && !isUnavailable(err):
+		return fmt.Errorf("%w: %w", audit.ErrRefused, failed("write records", err))
+	case err != nil:
+		return failed("write records", err)
+	case tag.RowsAffected() != int64(len(rows)):
+		return errors.New("write records: another holder has taken the chain")
+	}
+	c.head = last
+	return nil
+}
+
+// Settle moves the epoch, unless another holder has done so, and then looks
+// for the row: whatever of ours was still in flight is kept by now, or never.
+// It connects anew, since what lost the chain's connection may have cut those
+// of the pool too.
+func (c *chain) Settle(ctx context.Context, last audit.Head) (kept bool, err error) {
+	conn, err := pgx.ConnectConfig(ctx, c.db.config)
+	if err != nil {
+		return false, failed("connect to settle what was written", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	_, err = conn.Exec(ctx, `UPDATE writers SET epoch = epoch + 1 WHERE id = $1::uuid AND epoch = $2`, c.head.Writer, c.epoch)
+	if err != nil {
+		return false, failed("settle what was written", err)
+	}
+	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM records WHERE writer = $1::uuid AND seq = $2 AND hash = $3)`,
+		last.Writer, last.Seq, last.Hash[:]).Scan(&kept)
+	return kept, failed("settle what was written", err)
+}
+
+// Checkpoint keeps a signed head; one that is there already stays.
+func (c *chain) Checkpoint(ctx context.Context, at audit.Head, signed time.Time, jws string) error {
+	_, err := c.conn.Exec(ctx, `INSERT INTO checkpoints (writer, seq, time, jws) VALUES ($1::uuid, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		at.Writer, at.Seq, signed, jws)
+	return failed("keep a checkpoint", err)
+}
+
+// Close gives the chain back by closing its connection.
+func (c *chain) Close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = c.conn.Close(ctx)
+}
+
+// columns are rows turned on their side, for unnest.
+type columns struct {
+	ids                                                                             []pgtype.UUID
+	times                                                                           []time.Time
+	decision, reason, client, issuer, subject, policy, targets, jtis, parents, txns []string
+	seqs                                                                            []int64
+	hashes, bodies                                                                  [][]byte
+}
+
+func newColumns(rows []audit.Row) (*columns, error) {
+	c := &columns{}
+	for i := range rows {
+		r := &rows[i]
+		id, err := parseUUID(r.ID)
+		if err != nil {
+			return nil, err
+		}
+		c.ids, c.times = append(c.ids, id), append(c.times, r.Time)
+		c.decision, c.reason = append(c.decision, r.Decision), append(c.reason, r.Reason)
+		c.client, c.policy = append(c.client, r.Client), append(c.policy, r.Policy)
+		c.issuer, c.subject = append(c.issuer, r.Issuer), append(c.subject, r.Subject)
+		c.targets = append(c.targets, strings.Join(r.Targets, "\n"))
+		c.jtis, c.parents, c.txns = append(c.jtis, r.JTI), append(c.parents, r.Parent), append(c.txns, r.Txn)
+		c.seqs = append(c.seqs, r.Seq)
+		c.hashes, c.bodies = append(c.hashes, r.Hash[:]), append(c.bodies, r.Body)
+	}
+	return c, nil
+}
+
+// arguments are the columns in the order of appendRows.
+func (c *columns) arguments() []any {
+	return []any{
+		c.ids, c.times, c.decision, c.reason, c.client, c.issuer, c.subject, c.policy,
+		c.targets, c.jtis, c.parents, c.txns, c.seqs, c.hashes, c.bodies,
+	}
+}
+
+func parseUUID(text string) (id pgtype.UUID, err error) {
+	if err := id.Scan(text); err != nil {
+		return id, fmt.Errorf("%q is not a UUID", text)
+	}
+	return id, nil
+}
+
+// newUUID is a random UUIDv4 (RFC 9562 §5.4).
+func newUUID() (string, error) {
+	var u [16]byte
+	if _, err := rand.Read(u[:]); err != nil {
+		return "", fmt.Errorf("name a chain of records: %w", err)
+	}
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
+	h := hex.EncodeToString(u[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:], nil
+}
+
+func setHash(to *audit.Hash, from []byte) error {
+	if len(from) != len(to) {
+		return fmt.Errorf("a hash in the database has %d bytes, not %d", len(from), len(to))
+	}
+	copy(to[:], from)
+	return nil
+}

@@ -1,0 +1,227 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/strait-sts/strait/internal/audit"
+)
+
+// Errors of the readers of records.
+var (
+	// ErrNotFound: there is no such record.
+	ErrNotFound = errors.New("there is no such record")
+	// ErrPageToken: the page token is not one that Records gave.
+	ErrPageToken = errors.New("the page token is not one that was given out")
+)
+
+// MaxTargets is how many targets a record can name (contract §3), and so how
+// many positions the filter by target looks at.
+const MaxTargets = 4
+
+// recordColumns are named apart from the table's, so that ORDER BY id is by
+// the uuid and its index.
+const recordColumns = `id::text AS record, time, decision, coalesce(reason, ''), coalesce(client, ''), coalesce(issuer, ''), coalesce(subject, ''),
+	coalesce(policy, ''), targets, coalesce(jti, ''), coalesce(parent, ''), coalesce(txn, ''), writer::text AS chain, seq, hash, body`
+
+func scanRecord(row pgx.CollectableRow) (r audit.Row, err error) {
+	var hash []byte
+	err = row.Scan(&r.ID, &r.Time, &r.Decision, &r.Reason, &r.Client, &r.Issuer, &r.Subject,
+		&r.Policy, &r.Targets, &r.JTI, &r.Parent, &r.Txn, &r.Writer, &r.Seq, &hash, &r.Body)
+	r.Time = r.Time.UTC()
+	// A hash of another length was tampered with: it stays zero, and Verify says so.
+	_ = setHash(&r.Hash, hash)
+	return r, err
+}
+
+// Record reads one record; ErrNotFound where there is none.
+func (db *DB) Record(ctx context.Context, id string) (audit.Row, error) {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	key, err := parseUUID(id)
+	if err != nil {
+		return audit.Row{}, ErrNotFound
+	}
+	rows, err := db.pool.Query(ctx, `SELECT `+recordColumns+` FROM records WHERE id = $1`, key)
+	if err != nil {
+		return audit.Row{}, failed("read a record", err)
+	}
+	record, err := pgx.CollectExactlyOneRow(rows, scanRecord)
+	if missing(err) {
+		return audit.Row{}, ErrNotFound
+	}
+	return record, failed("read a record", err)
+}
+
+// Records reads a page of records that pass the filter, newest first. next is
+// the token of the page that follows, "" after the last. pageToken is "" for
+// the first page; one that is malformed is ErrPageToken.
+func (db *DB) Records(ctx context.Context, f audit.Filter, limitRows int, pageToken string) (page []audit.Row, next string, err error) {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	q := &query{}
+	q.filter(f)
+	if pageToken != "" {
+		before, err := parseUUID(pageToken)
+		if err != nil {
+			return nil, "", ErrPageToken
+		}
+		q.where("id < %s", before)
+	}
+	rows, err := db.pool.Query(ctx, q.sql(f.Target, limitRows+1), q.arguments...)
+	if err != nil {
+		return nil, "", failed("list records", err)
+	}
+	page, err = pgx.CollectRows(rows, scanRecord)
+	if err != nil {
+		return nil, "", failed("list records", err)
+	}
+	if len(page) > limitRows {
+		page = page[:limitRows]
+		next = page[limitRows-1].ID
+	}
+	return page, next, nil
+}
+
+// query collects conditions and their arguments; no value ever becomes SQL.
+type query struct {
+	conditions []string
+	arguments  []any
+}
+
+// argument adds a value and gives its placeholder.
+func (q *query) argument(value any) string {
+	q.arguments = append(q.arguments, value)
+	return "$" + strconv.Itoa(len(q.arguments))
+}
+
+func (q *query) where(condition string, value any) {
+	q.conditions = append(q.conditions, fmt.Sprintf(condition, q.argument(value)))
+}
+
+// filter adds what f asks for, except the target.
+func (q *query) filter(f audit.Filter) {
+	for _, equal := range []struct{ column, value string }{
+		{"client", f.Client},
+		{"issuer", f.Issuer},
+		{"subject", f.Subject},
+		{"policy", f.Policy},
+		{"decision", f.Decision},
+		{"reason", f.Reason},
+	} {
+		if equal.value != "" {
+			q.where(equal.column+" = %s", equal.value)
+		}
+	}
+	if f.JTI != "" { // the jti of an issued token is the exchange's id
+		id, _ := parseUUID(f.JTI) // one that is no UUID is NULL, and finds nothing
+		q.where("id = %s AND jti IS NOT NULL", id)
+	}
+	for _, bound := range []struct {
+		condition string
+		at        time.Time
+	}{{"id >= uuid_floor(%s)", f.Since}, {"id < uuid_floor(%s)", f.Until}} {
+		if !bound.at.IsZero() {
+			q.where(bound.condition, bound.at)
+		}
+	}
+}
+
+// sql is the statement. A record has its target at one of four positions, each
+// with an index of its own: the newest of each are read in order and merged.
+func (q *query) sql(target string, rows int) string {
+	tail := " ORDER BY id DESC LIMIT " + q.argument(rows)
+	if target == "" {
+		return "SELECT " + recordColumns + " FROM records" + q.clause() + tail
+	}
+	placeholder := q.argument(target)
+	branches := make([]string, MaxTargets)
+	for i := range branches {
+		at := &query{conditions: append([]string{fmt.Sprintf("targets[%d] = %s", i+1, placeholder)}, q.conditions...)}
+		branches[i] = "(SELECT * FROM records" + at.clause() + tail + ")"
+	}
+	return "SELECT " + recordColumns + " FROM (" + strings.Join(branches, " UNION ALL ") + ") AS found" + tail
+}
+
+func (q *query) clause() string {
+	if len(q.conditions) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(q.conditions, " AND ")
+}
+
+// Lineage reads the records of one root exchange, oldest first: the root and
+// all that was derived from its token.
+func (db *DB) Lineage(ctx context.Context, txn string) ([]audit.Row, error) {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	root, _ := parseUUID(txn)
+	rows, err := db.pool.Query(ctx, `
+		SELECT `+recordColumns+` FROM records WHERE id = $1
+		UNION ALL (SELECT `+recordColumns+` FROM records WHERE txn = $2 AND parent IS NOT NULL ORDER BY id LIMIT 10000)`, root, txn)
+	if err != nil {
+		return nil, failed("read a lineage", err)
+	}
+	lineage, err := pgx.CollectRows(rows, scanRecord)
+	return lineage, failed("read a lineage", err)
+}
+
+// Chains gives every record, chain by chain in order, as of one instant: what
+// audit.Verify and audit.Export read.
+func (db *DB) Chains(ctx context.Context) iter.Seq2[audit.Row, error] {
+	return func(yield func(audit.Row, error) bool) {
+		stopped := errors.New("stopped")
+		err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			rows, err := tx.Query(ctx, `SELECT `+recordColumns+` FROM records ORDER BY writer, seq, id`)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			for rows.Next() {
+				record, err := scanRecord(rows)
+				if err != nil {
+					return err
+				}
+				if !yield(record, nil) {
+					return stopped
+				}
+			}
+			return rows.Err()
+		})
+		if err != nil && !errors.Is(err, stopped) {
+			yield(audit.Row{}, failed("read the chains of records", err))
+		}
+	}
+}
+
+// Evidence reads the checkpoints kept here and where retention has cut.
+func (db *DB) Evidence(ctx context.Context) (e audit.Evidence, err error) {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	rows, err := db.pool.Query(ctx, `SELECT jws FROM checkpoints ORDER BY writer, seq`)
+	if err != nil {
+		return e, failed("read the checkpoints", err)
+	}
+	if e.Checkpoints, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+		return e, failed("read the checkpoints", err)
+	}
+	rows, err = db.pool.Query(ctx, `SELECT writer::text, seq, hash FROM retained`)
+	if err != nil {
+		return e, failed("read where retention has cut", err)
+	}
+	e.Retained, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (h audit.Head, err error) {
+		var hash []byte
+		if err := row.Scan(&h.Writer, &h.Seq, &hash); err != nil {
+			return h, err
+		}
+		return h, setHash(&h.Hash, hash)
+	})
+	return e, failed("read where retention has cut", err)
+}

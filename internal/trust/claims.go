@@ -1,0 +1,152 @@
+package trust
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/strait-sts/strait/internal/exchange"
+)
+
+// maxNameBytes is the longest sub and jti (OpenID Connect Core 1.0 §2 gives sub
+// 255 ASCII characters).
+const maxNameBytes = 255
+
+// claimRules is how an entry judges the claims of its tokens.
+type claimRules struct {
+	audiences []string
+	skew      time.Duration
+	maxAge    time.Duration // since iat; zero for our own tokens alone
+	subject   string        // the claim that is the subject
+	owner     owner         // the entry, and the prefix of its mapped subjects
+	prefixes  *prefixes     // those of all entries
+	scope     path
+	ourIssuer string // may stand in no hop of a foreign token; empty for our own
+}
+
+// reading is one token on its way from claims to words. The signature holds.
+type reading struct {
+	*claimRules
+	claims exchange.Claims
+	now    time.Time
+	token  *exchange.Token
+}
+
+// judge is step 5 of the package comment for a foreign token.
+func (c *claimRules) judge(name string, p *presented) (*exchange.Token, error) {
+	r := c.reading(name, p)
+	return r.run(r.checkKind, r.checkAudience, r.checkTimes, r.readParties, r.mapSubject, r.readScopes, r.readDelegation, r.readBinding)
+}
+
+func (c *claimRules) reading(name string, p *presented) *reading {
+	return &reading{claimRules: c, claims: p.jws.Claims, now: p.now, token: &exchange.Token{
+		Issuer: name, IssuerURL: p.issuer, Type: p.typ, Claims: p.jws.Claims,
+	}}
+}
+
+// run takes the steps in their order; the first failure answers.
+func (r *reading) run(steps ...func() error) (*exchange.Token, error) {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return r.token, nil
+}
+
+// checkAudience: the token is addressed to somebody that the entry names (RFC
+// 7519 §4.1.3, RFC 8725 §3.9). An entry without audiences believes no token.
+func (r *reading) checkAudience() error {
+	if err := r.readAudience(); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(r.token.Audience, func(aud string) bool { return slices.Contains(r.audiences, aud) }) {
+		return wrong(exchange.AudienceMismatch, "aud holds none of the audiences of trusted issuer %q", r.token.Issuer)
+	}
+	return nil
+}
+
+// readAudience reads aud, a string or an array of strings; absent is empty.
+func (r *reading) readAudience() error {
+	aud, present := r.claims["aud"]
+	if !present {
+		return nil
+	}
+	values, isArray := aud.([]any)
+	if !isArray {
+		values = []any{aud}
+	}
+	for _, v := range values {
+		s, isString := v.(string)
+		if !isString || s == "" {
+			return wrong(exchange.TokenMalformed, "aud is not a string or an array of strings")
+		}
+		r.token.Audience = append(r.token.Audience, s)
+	}
+	return nil
+}
+
+// readParties reads sub (RFC 8725 §3.8: it must be there), jti and the client
+// that the token was issued to.
+func (r *reading) readParties() error {
+	var isString bool
+	if r.token.Original, isString = r.claims["sub"].(string); !isString || !isName(r.token.Original) {
+		return wrong(exchange.TokenMalformed, "sub is missing, or not a string of 1 to %d bytes without control characters", maxNameBytes)
+	}
+	jti, present := r.claims["jti"]
+	if r.token.JTI, isString = jti.(string); present && (!isString || !isName(r.token.JTI)) {
+		return wrong(exchange.TokenMalformed, "jti is not a string of 1 to %d bytes without control characters", maxNameBytes)
+	}
+	r.token.Subject = r.token.Original
+	return r.readClient()
+}
+
+// readClient reads client_id (RFC 8693 §4.3), else azp (OpenID Connect Core 1.0
+// §2).
+func (r *reading) readClient() error {
+	for _, name := range []string{"azp", "client_id"} {
+		value, present := r.claims[name]
+		if !present {
+			continue
+		}
+		id, isString := value.(string)
+		if !isString {
+			return wrong(exchange.TokenMalformed, "%s is not a string", name)
+		}
+		r.token.ClientID = id
+	}
+	return nil
+}
+
+// mapSubject makes the subject that policies and issued tokens name, and
+// refuses one that belongs to somebody else.
+func (r *reading) mapSubject() error {
+	value := r.token.Original
+	if r.subject != "" && r.subject != "sub" {
+		var isString bool
+		if value, isString = r.claims[r.subject].(string); !isString || !isName(value) {
+			return wrong(exchange.RuleFailed, "claim %q, which is mapped to the subject, is missing or not a name", r.subject)
+		}
+	}
+	r.token.Subject = r.owner.prefix + value
+	if prefix, foreign := r.prefixes.foreignTo(r.owner, r.token.Subject); foreign {
+		return wrong(exchange.RuleFailed, "the mapped subject begins with %q, which is reserved or belongs to another issuer", prefix)
+	}
+	return nil
+}
+
+// readBinding reads whether the token is bound to a key (RFC 7800 §3.1).
+func (r *reading) readBinding() error {
+	cnf, present := r.claims["cnf"]
+	if _, isObject := cnf.(map[string]any); present && !isObject {
+		return wrong(exchange.TokenMalformed, "cnf is not an object")
+	}
+	r.token.Bound = present
+	return nil
+}
+
+// isName: short, not blank, and nothing that would forge a line of a log.
+func isName(s string) bool {
+	return len(s) <= maxNameBytes && strings.TrimSpace(s) != "" && !strings.ContainsFunc(s, unicode.IsControl)
+}
