@@ -65,7 +65,7 @@ func TestSideBySideShowsWhatBecameNarrower(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(out.String()) {
-		if len(line) > 110 || strings.ContainsAny(line, "\x1b\t") {
+		if len(line) > 120 || strings.ContainsAny(line, "\x1b\t") {
 			t.Errorf("line %q", line)
 		}
 	}

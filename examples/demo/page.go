@@ -39,7 +39,7 @@ type claim struct{ name, before, after, change string }
 // sideBySide prints the subject token's claims and the issued token's beside
 // each other, with what became narrower.
 func (p page) sideBySide(before, after map[string]any) {
-	const narrow, wide = 11, 30
+	const narrow, wide = 10, 36
 	format := fmt.Sprintf("  %%-%ds  %%-%ds  %%-%ds  %%s", narrow, wide, wide)
 	p.row(format, claim{"", "alice's token", "issued token", ""}, wide)
 	p.row(format, claim{"", strings.Repeat("-", wide), strings.Repeat("-", wide), ""}, wide)

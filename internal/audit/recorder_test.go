@@ -32,7 +32,7 @@ func TestEveryAnswerHasItsRecordOnce(t *testing.T) {
 	for range 64 {
 		group.Go(func() {
 			for range 10 {
-				rec := record(t, nil)
+				rec := record(t)
 				if err := r.Record(t.Context(), rec); err != nil {
 					t.Error(err)
 				}
@@ -64,7 +64,7 @@ func TestWaitingRecordsShareACommit(t *testing.T) {
 	store := &memory{onAppend: func([]audit.Row) (bool, error) { <-gate; return true, nil }}
 	r, _ := running(t, audit.Options{Store: store})
 	var group sync.WaitGroup
-	send := func() { group.Go(func() { _ = r.Record(t.Context(), record(t, nil)) }) }
+	send := func() { group.Go(func() { _ = r.Record(t.Context(), record(t)) }) }
 	send()
 	time.Sleep(20 * time.Millisecond) // the first is being committed
 	for range 9 {
@@ -89,12 +89,13 @@ func TestNoSuccessWithoutACommit(t *testing.T) {
 	}{
 		{"no chain", &memory{claimErr: lost}},
 		{"refused", &memory{onAppend: func([]audit.Row) (bool, error) { return false, audit.ErrRefused }}},
+		{"lost again and again", &memory{onAppend: func([]audit.Row) (bool, error) { return false, lost }}},
 		{"lost and unsettled", &memory{onAppend: func([]audit.Row) (bool, error) { return false, lost }, onSettle: lost}},
 		{"kept, but nobody can tell", &memory{onAppend: func([]audit.Row) (bool, error) { return true, lost }, onSettle: lost}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, _ := running(t, audit.Options{Store: test.store})
-			if err := r.Record(t.Context(), record(t, nil)); reason(err) != exchange.AuditUnavailable {
+			if err := r.Record(t.Context(), record(t)); reason(err) != exchange.AuditUnavailable {
 				t.Errorf("answered %v", err)
 			}
 			if r.Stats().Failures != 1 {
@@ -117,7 +118,7 @@ func TestUnknownOutcomeIsSettledBeforeARetry(t *testing.T) {
 		}}
 		r, _ := running(t, audit.Options{Store: store})
 		for range 3 {
-			if err := r.Record(t.Context(), record(t, nil)); err != nil {
+			if err := r.Record(t.Context(), record(t)); err != nil {
 				t.Fatalf("kept %v: %v", kept, err)
 			}
 		}
@@ -133,7 +134,7 @@ func TestUnknownOutcomeIsSettledBeforeARetry(t *testing.T) {
 func TestOneBadRecordDoesNotFailTheOthers(t *testing.T) {
 	t.Parallel()
 	gate := make(chan struct{})
-	bad := record(t, nil)
+	bad := record(t)
 	store := &memory{onAppend: func(rows []audit.Row) (bool, error) {
 		<-gate
 		for _, row := range rows {
@@ -146,7 +147,7 @@ func TestOneBadRecordDoesNotFailTheOthers(t *testing.T) {
 	r, _ := running(t, audit.Options{Store: store})
 	answers := make(chan error, 6)
 	for range 5 {
-		go func() { answers <- r.Record(t.Context(), record(t, nil)) }()
+		go func() { answers <- r.Record(t.Context(), record(t)) }()
 	}
 	time.Sleep(20 * time.Millisecond)
 	go func() { answers <- r.Record(t.Context(), bad) }()
@@ -170,7 +171,7 @@ func TestFullQueueIsOverloaded(t *testing.T) {
 	r, _ := running(t, audit.Options{Store: store, Queue: 2, Timeout: 10 * time.Second})
 	answers := make(chan error, 8)
 	var group sync.WaitGroup
-	send := func() { group.Go(func() { answers <- r.Record(t.Context(), record(t, nil)) }) }
+	send := func() { group.Go(func() { answers <- r.Record(t.Context(), record(t)) }) }
 	send()
 	<-entered
 	for range 7 {
@@ -194,12 +195,12 @@ func TestDeadlineAndCancellationEndTheWait(t *testing.T) {
 	defer close(gate)
 	store := &memory{onAppend: func([]audit.Row) (bool, error) { <-gate; return true, nil }}
 	r, _ := running(t, audit.Options{Store: store, Timeout: 30 * time.Millisecond})
-	if err := r.Record(t.Context(), record(t, nil)); reason(err) != exchange.AuditUnavailable || !errors.Is(err, audit.ErrDeadline) {
+	if err := r.Record(t.Context(), record(t)); reason(err) != exchange.AuditUnavailable || !errors.Is(err, audit.ErrDeadline) {
 		t.Errorf("a slow store: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := r.Record(ctx, record(t, nil)); reason(err) != exchange.AuditUnavailable || !errors.Is(err, context.Canceled) {
+	if err := r.Record(ctx, record(t)); reason(err) != exchange.AuditUnavailable || !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller that went away: %v", err)
 	}
 }
@@ -217,7 +218,7 @@ func TestStopWritesWhatWaitsAndSignsTheHead(t *testing.T) {
 	var answered atomic.Int32
 	for range 20 {
 		group.Go(func() {
-			if r.Record(t.Context(), record(t, nil)) == nil {
+			if r.Record(t.Context(), record(t)) == nil {
 				answered.Add(1)
 			}
 		})
@@ -227,13 +228,13 @@ func TestStopWritesWhatWaitsAndSignsTheHead(t *testing.T) {
 	if kept := len(store.kept()); kept < int(answered.Load()) {
 		t.Errorf("%d answered, %d kept", answered.Load(), kept)
 	}
-	if err := r.Record(t.Context(), record(t, nil)); !errors.Is(err, audit.ErrStopped) {
+	if err := r.Record(t.Context(), record(t)); !errors.Is(err, audit.ErrStopped) {
 		t.Errorf("after the stop: %v", err)
 	}
 	if err := anchor.Close(); err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.Open(path) //nolint:gosec // G304: the test's own file
+	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +254,7 @@ func TestCheckpointsFollowTheHeadAtIntervals(t *testing.T) {
 	store := &memory{}
 	r, stop := running(t, audit.Options{Store: store, Signer: plainSigner{}, Interval: 5 * time.Millisecond})
 	for range 3 {
-		if err := r.Record(t.Context(), record(t, nil)); err != nil {
+		if err := r.Record(t.Context(), record(t)); err != nil {
 			t.Fatal(err)
 		}
 		for made := r.Stats().Checkpoints; r.Stats().Checkpoints == made; {
@@ -272,7 +273,7 @@ func TestFailingSignerStopsNoExchange(t *testing.T) {
 	store := &memory{}
 	r, _ := running(t, audit.Options{Store: store, Signer: plainSigner{errors.New("no key")}, Interval: time.Millisecond})
 	for range 5 {
-		if err := r.Record(t.Context(), record(t, nil)); err != nil {
+		if err := r.Record(t.Context(), record(t)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Millisecond)
@@ -288,7 +289,7 @@ func TestChainIsResumed(t *testing.T) {
 	for range 3 {
 		r, stop := running(t, audit.Options{Store: store})
 		for range 2 {
-			if err := r.Record(t.Context(), record(t, nil)); err != nil {
+			if err := r.Record(t.Context(), record(t)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -6,19 +6,23 @@ import (
 	"slices"
 )
 
+// attempts is how often a batch is written whose connection was lost each
+// time: a server that restarts deserves a second one, a full disk no third.
+const attempts = 2
+
 // write makes the batch durable and answers each exchange that waits in it.
 // Where a commit's outcome is unknown, it is found out before anything is
 // written again: no record twice. All of it has the time that a record has.
 func (r *Recorder) write(ctx context.Context, batch []*waiting) {
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	defer cancel()
-	for {
+	for attempt := 1; ; attempt++ {
 		batch = slices.DeleteFunc(batch, func(w *waiting) bool { return w.gaveUp.Load() })
 		if len(batch) == 0 {
 			return
 		}
 		again, err := r.attempt(ctx, batch)
-		if !again {
+		if !again || attempt == attempts {
 			r.answer(ctx, batch, err)
 			return
 		}

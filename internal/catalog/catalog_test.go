@@ -5,10 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -594,5 +597,131 @@ func TestKindsHaveThreeNames(t *testing.T) {
 	}
 	if kind, ok := catalog.KindNamed("policy"); ok {
 		t.Errorf("policy is %s", kind)
+	}
+}
+
+// Replicas that write at once to one store lose no write: each revision is one
+// of them, and all replicas come to see the same.
+func TestReplicasLoseNoWrite(t *testing.T) {
+	store := &memory{}
+	replicas := []*catalog.Catalog{open(store), open(store), open(store)}
+	var all sync.WaitGroup
+	var moved atomic.Int64
+	for i := range 24 {
+		o := target(t, fmt.Sprintf("api-%d", i), "s")
+		all.Go(func() {
+			for {
+				_, err := replicas[i%3].Apply(t.Context(), catalog.ApplyRequest{Objects: []catalog.Object{o}})
+				if !errors.Is(err, catalog.ErrMoved) {
+					if err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				moved.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	for _, replica := range replicas {
+		s, err := replica.Load(t.Context())
+		if err != nil || s.Revision != 24 || len(s.Targets()) != 24 {
+			t.Errorf("at %d with %d targets, %v", s.Revision, len(s.Targets()), err)
+		}
+	}
+	if len(store.changes) != 24 {
+		t.Errorf("%d change records (%d writes began anew)", len(store.changes), moved.Load())
+	}
+}
+
+// Whatever is written, the store holds only what stands together: loading it
+// anew finds no problem.
+func TestWhatIsWrittenStandsTogether(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := open(&memory{})
+		name := rapid.SampledFrom([]string{"a", "b", "c"})
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			var o catalog.Object
+			switch rapid.IntRange(0, 3).Draw(rt, "kind") {
+			case 0:
+				o = target(t, name.Draw(rt, "target"), rapid.SampledFrom([]string{"orders:read", "orders:write"}).Draw(rt, "scope"))
+			case 1:
+				o = client(t, name.Draw(rt, "client"), secretOf("x"))
+			case 2:
+				o = policy(t, name.Draw(rt, "policy"), name.Draw(rt, "of"), name.Draw(rt, "for"))
+			case 3:
+				ref := catalog.Ref{Kind: rapid.SampledFrom(catalog.Kinds()).Draw(rt, "kind"), Name: name.Draw(rt, "name")}
+				_ = c.Delete(t.Context(), ref, catalog.Write{IfMatch: "*"}) // refused or done
+				continue
+			}
+			_, _ = c.Apply(t.Context(), catalog.ApplyRequest{Objects: []catalog.Object{o}}) // refused or done
+		}
+		before := c.Current()
+		s, err := c.Load(t.Context())
+		if err != nil || len(s.Problems) > 0 || len(s.Objects) != len(before.Objects) || s.Revision != before.Revision {
+			rt.Fatalf("%v, %v: %d objects at %d, were %d at %d", err, s.Problems, len(s.Objects), s.Revision, len(before.Objects), before.Revision)
+		}
+		for ref, e := range s.Objects {
+			if before.Objects[ref].ETag() != e.ETag() {
+				rt.Fatalf("%s differs after a load", ref)
+			}
+		}
+	})
+}
+
+func TestETagFollowsContentAndRevision(t *testing.T) {
+	e := catalog.Entry{Object: target(t, "orders-api", "s"), Revision: 1}
+	tag := e.ETag()
+	if len(tag) < 20 || tag[0] != '"' || tag != e.ETag() {
+		t.Errorf("%s is no strong tag", tag)
+	}
+	later, other := e, catalog.Entry{Object: target(t, "orders-api", "t"), Revision: 1}
+	later.Revision = 2
+	if later.ETag() == tag || other.ETag() == tag {
+		t.Error("the tag stays")
+	}
+}
+
+func TestDurationsAreWrittenAsPeopleDo(t *testing.T) {
+	for text, want := range map[string]string{"300s": "5m", "24h": "24h", "90m": "1h30m", "1h0m5s": "1h0m5s", "0s": "0s", "600s": "10m", "36000s": "10h"} {
+		var d catalog.Duration
+		if err := d.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := d.MarshalText(); string(got) != want {
+			t.Errorf("%s is written %s, want %s", text, got, want)
+		}
+	}
+	var d catalog.Duration
+	for _, bad := range []string{"5", "5 m", "", "five"} {
+		if d.UnmarshalText([]byte(bad)) == nil {
+			t.Errorf("%q is read as %v", bad, d)
+		}
+	}
+}
+
+func TestDurationsAndDatesReadBack(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var d, again catalog.Duration
+		d = catalog.Duration(rapid.Int64().Draw(rt, "d"))
+		text, _ := d.MarshalText()
+		if err := again.UnmarshalText(text); err != nil || again != d {
+			rt.Fatalf("%s: %v, %v", text, again, err)
+		}
+		day := catalog.Date{Time: noon.Truncate(24*time.Hour).AddDate(0, 0, rapid.IntRange(-90000, 90000).Draw(rt, "day"))}
+		body, err := json.Marshal(day)
+		var back catalog.Date
+		if err != nil || len(body) != 12 || json.Unmarshal(body, &back) != nil || !back.Time.Equal(day.Time) {
+			rt.Fatalf("%s: %v, %v", body, back, err)
+		}
+	})
+}
+
+func TestErrorsReadLikeACompilers(t *testing.T) {
+	at := target(t, "orders-api", "s").Fault("/spec/scopes/0", catalog.CodeValue, "is not %s", "one")
+	at.File, at.Line = "x.yaml", 7
+	err := &catalog.Invalid{Errors: []catalog.FieldError{at, {Code: catalog.CodeUnreadable, Message: "is not JSON"}}}
+	if got, want := err.Error(), "x.yaml:7: Target/orders-api: /spec/scopes/0: is not one\nis not JSON"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

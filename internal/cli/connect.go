@@ -44,11 +44,8 @@ func (p *Process) anonymous() (*client.Client, error) {
 // adminToken finds the administrator's token: STRAIT_ADMIN_TOKEN, else the file
 // of STRAIT_ADMIN_TOKEN_FILE, else the one that serve generated.
 func (p *Process) adminToken() (exchange.Secret, error) {
-	if token := p.setting("STRAIT_ADMIN_TOKEN", ""); token != "" {
-		return exchange.Secret(token), nil
-	}
-	if path := p.setting("STRAIT_ADMIN_TOKEN_FILE", ""); path != "" {
-		return readSecret(path)
+	if token, err := p.secret("STRAIT_ADMIN_TOKEN"); token != "" || err != nil {
+		return token, err
 	}
 	path := filepath.Join(p.setting("STRAIT_DATA_DIR", defaultDataDir), "admin-token")
 	token, err := readSecret(path)
@@ -56,6 +53,18 @@ func (p *Process) adminToken() (exchange.Secret, error) {
 		return "", fmt.Errorf("no admin token: set STRAIT_ADMIN_TOKEN or STRAIT_ADMIN_TOKEN_FILE, or STRAIT_DATA_DIR to the server's data folder (%s is not there)", path)
 	}
 	return token, err
+}
+
+// secret looks up a secret's variable, else the file that its …_FILE names; ""
+// is unset.
+func (p *Process) secret(name string) (exchange.Secret, error) {
+	if value := p.setting(name, ""); value != "" {
+		return exchange.Secret(value), nil
+	}
+	if path := p.setting(name+"_FILE", ""); path != "" {
+		return readSecret(path)
+	}
+	return "", nil
 }
 
 // readSecret reads a secret's file, without the newline that editors leave.

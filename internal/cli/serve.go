@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -35,20 +36,15 @@ Every flag is a setting of docs/configuration.md; a flag wins over its environme
 		cmd.Flags().String(s.Flag(), s.Default, meaning)
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := p.load(cmd)
+		flags := map[string]string{}
+		cmd.Flags().Visit(func(f *pflag.Flag) { flags[f.Name] = f.Value.String() })
+		cfg, err := config.Load(p.Env, p.EnvNames, flags)
 		if err != nil {
 			return err
 		}
 		return app.Run(cmd.Context(), cfg, p.Out, app.Options{Version: release(), Log: p.Err, Clock: p.Clock})
 	}
 	return cmd
-}
-
-// load makes the configuration of the environment and the flags that were set.
-func (p *Process) load(cmd *cobra.Command) (config.Config, error) {
-	flags := map[string]string{}
-	cmd.Flags().Visit(func(f *pflag.Flag) { flags[f.Name] = f.Value.String() })
-	return config.Load(p.Env, p.EnvNames, flags)
 }
 
 func newMigrate(p *Process) *cobra.Command {
@@ -69,18 +65,22 @@ func newMigrateUp(p *Process) *cobra.Command {
 		Example: `  STRAIT_DATABASE_OWNER_URL_FILE=/run/secrets/owner STRAIT_DATABASE_URL_FILE=/run/secrets/db strait migrate up`,
 		Args:    args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := p.owner(cmd)
+			owner, err := p.database("STRAIT_DATABASE_OWNER_URL")
 			if err != nil {
 				return err
 			}
-			role, err := roleOf(cfg.DatabaseURL)
+			application, err := p.database("STRAIT_DATABASE_URL")
 			if err != nil {
 				return err
 			}
-			if err := postgres.Migrate(cmd.Context(), cfg.DatabaseOwnerURL.Reveal(), role); err != nil {
+			role, err := roleOf(application)
+			if err != nil {
 				return err
 			}
-			return p.showMigrations(cmd.Context(), cfg)
+			if err := postgres.Migrate(cmd.Context(), owner.Reveal(), role); err != nil {
+				return err
+			}
+			return p.showMigrations(cmd.Context(), owner)
 		},
 	}
 }
@@ -92,22 +92,22 @@ func newMigrateStatus(p *Process) *cobra.Command {
 		Example: `  strait migrate status`,
 		Args:    args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := p.owner(cmd)
+			owner, err := p.database("STRAIT_DATABASE_OWNER_URL")
 			if err != nil {
 				return err
 			}
-			return p.showMigrations(cmd.Context(), cfg)
+			return p.showMigrations(cmd.Context(), owner)
 		},
 	}
 }
 
-// owner is the configuration of a command that needs the owner's role.
-func (p *Process) owner(cmd *cobra.Command) (config.Config, error) {
-	cfg, err := p.load(cmd)
-	if err == nil && (cfg.DatabaseOwnerURL == "" || cfg.DatabaseURL == "") {
-		err = errors.New("STRAIT_DATABASE_OWNER_URL and STRAIT_DATABASE_URL are needed; the embedded database migrates itself")
+// database is a database's URL, which migrate cannot do without.
+func (p *Process) database(name string) (exchange.Secret, error) {
+	value, err := p.secret(name)
+	if err == nil && value == "" {
+		err = fmt.Errorf("%s or %s_FILE is needed (the embedded database migrates itself)", name, name)
 	}
-	return cfg, err
+	return value, err
 }
 
 // roleOf is the role that a database URL names.
@@ -119,8 +119,8 @@ func roleOf(database exchange.Secret) (string, error) {
 	return u.User.Username(), nil
 }
 
-func (p *Process) showMigrations(ctx context.Context, cfg config.Config) error {
-	migrations, err := postgres.Status(ctx, cfg.DatabaseOwnerURL.Reveal())
+func (p *Process) showMigrations(ctx context.Context, owner exchange.Secret) error {
+	migrations, err := postgres.Status(ctx, owner.Reveal())
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,10 @@ func (c *Client) pages(ctx context.Context, path string, query url.Values, most 
 			return nil, err
 		}
 		all = append(all, one.Items...)
-		if one.Next == "" || most > 0 && len(all) >= most {
+		if most > 0 && len(all) >= most {
+			return all[:most], nil
+		}
+		if one.Next == "" {
 			return all, nil
 		}
 		query.Set("pageToken", one.Next)

@@ -296,7 +296,7 @@ func TestFaultsOfAllFilesComeTogether(t *testing.T) {
 	if !errors.As(err, &invalid) || len(invalid.Errors) != 2 {
 		t.Fatalf("%v", err)
 	}
-	if last := invalid.Errors[1]; last.Code != catalog.CodeDuplicate || !strings.Contains(last.Error(), "c.yaml:1: Target/orders-api: /metadata/name: Target/orders-api stands in") {
+	if last := invalid.Errors[1]; last.Code != catalog.CodeDuplicate || !strings.Contains(last.Error(), "c.yaml:3: Target/orders-api: /metadata/name: Target/orders-api stands in") {
 		t.Errorf("%v", last)
 	}
 }
@@ -423,6 +423,62 @@ spec:
 	if got := string(manifest.MarshalYAML(parsed(t, target))); got != want {
 		t.Errorf("%s", got)
 	}
+}
+
+func TestAnyJSONIsWrittenAsYAML(t *testing.T) {
+	body := `{"kind":"ExchangeTest","metadata":{"name":"x"},"a":[{"b":1,"c":[[],["d",[2]],{}]},"2027-03-01","no","12"],"e":{"f":null,"g":true,"- h":"i: #j"},"k":"l\nm"}`
+	want := `kind: ExchangeTest
+metadata:
+  name: x
+a:
+  - b: 1
+    c:
+      - []
+      - - d
+        - - 2
+      - {}
+  - 2027-03-01
+  - "no"
+  - "12"
+e:
+  f: null
+  g: true
+  "- h": "i: #j"
+k: "l\nm"
+`
+	text := manifest.FromJSON([]byte(body))
+	if string(text) != want {
+		t.Errorf("%s", text)
+	}
+	if again, faults := manifest.Parse("x.yaml", text); len(faults) > 0 || string(again[0].JSON) != body {
+		t.Errorf("%v: %s", faults, again[0].JSON)
+	}
+}
+
+// However many documents a file has, and whatever stands between them, as many
+// come back, each with its line.
+func TestAsManyDocumentsComeBack(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		between := rapid.SampledFrom([]string{"---\n", "...\n---\n", "--- # c\n", "---\n# c\n---\n", "...\n", "\n---\n\n", "---\r\n"})
+		file, want := "", rapid.IntRange(1, 6).Draw(rt, "documents")
+		var lines []int
+		for i := range want {
+			if i > 0 {
+				file += between.Draw(rt, "between")
+			}
+			lines = append(lines, 1+strings.Count(file, "\n"))
+			file += fmt.Sprintf("kind: ExchangeTest\nmetadata: {name: t-%d}\ntext: |\n  a\n   ---\n", i)
+		}
+		manifests, faults := manifest.Parse("x.yaml", []byte(file))
+		if len(faults) > 0 || len(manifests) != want {
+			rt.Fatalf("%d of %d, %v\n%s", len(manifests), want, faults, file)
+		}
+		for i, m := range manifests {
+			if m.Metadata.Name != fmt.Sprintf("t-%d", i) || m.Line != lines[i] {
+				rt.Fatalf("%s at %d, want line %d\n%s", m.Metadata.Name, m.Line, lines[i], file)
+			}
+		}
+	})
 }
 
 func TestListsOfObjectsReadBack(t *testing.T) {

@@ -25,6 +25,16 @@ type Manifest struct {
 	File string
 	Line int  // of the document's first field
 	Test bool // an ExchangeTest: not an object of the catalogue
+
+	document document
+}
+
+// Fault makes a FieldError of the object, with the file and the line where the
+// value at the pointer stands.
+func (m Manifest) Fault(pointer, code, format string, args ...any) catalog.FieldError {
+	fault := m.Object.Fault(pointer, code, format, args...)
+	fault.File, fault.Line = m.File, m.document.lineOf(pointer)
+	return fault
 }
 
 // document is a piece of a file as JSON, with the line of each of its values by
@@ -107,7 +117,6 @@ func twice(all []Manifest) []catalog.FieldError {
 	for _, m := range all {
 		if first, again := seen[m.Ref()]; again {
 			fault := m.Fault("/metadata/name", catalog.CodeDuplicate, "%s stands in %s:%d already; keep one", m.Ref(), first.File, first.Line)
-			fault.File, fault.Line = m.File, m.Line
 			faults = append(faults, fault)
 		}
 		seen[m.Ref()] = m
@@ -144,7 +153,7 @@ func Parse(file string, data []byte) ([]Manifest, []catalog.FieldError) {
 // manifest reads the document as an object; an ExchangeTest only as far as its
 // name.
 func (d document) manifest(file string) (Manifest, []catalog.FieldError) {
-	m := Manifest{JSON: d.json, File: file, Line: d.lineOf("")}
+	m := Manifest{JSON: d.json, File: file, Line: d.lineOf(""), document: d}
 	var head struct {
 		Kind     catalog.Kind     `json:"kind"`
 		Metadata catalog.Metadata `json:"metadata"`

@@ -12,9 +12,10 @@ import (
 	"github.com/strait-sts/strait/internal/catalog"
 )
 
-// plain is a string that YAML reads as itself without quotes: words, addresses,
-// scopes and durations. The words that it reads as something else are spoken.
-var plain = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_./@+-]*(:[A-Za-z0-9_./@+-]+)*( [A-Za-z0-9_./@+-]+)*|([0-9]+[hms])+)$`)
+// plain is a string that YAML reads as itself without quotes, at least where a
+// string is wanted: words, addresses, scopes, durations and dates. The words
+// that it reads as something else are spoken.
+var plain = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_./@+-]*(:[A-Za-z0-9_./@+-]+)*( [A-Za-z0-9_./@+-]+)*|([0-9]+[hms])+|[0-9]{4}-[0-9]{2}-[0-9]{2})$`)
 
 // spoken is the words that one YAML or another reads as a bool or as nothing.
 var spoken = []string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
@@ -22,10 +23,13 @@ var spoken = []string{"true", "false", "yes", "no", "on", "off", "null", "y", "n
 // MarshalYAML is the object as a YAML document in the contract's order of
 // fields, with its defaults and without secrets. Parse reads it back to the
 // same object.
-func MarshalYAML(o catalog.Object) []byte {
-	w := yamlWriter{decoder: jsontext.NewDecoder(bytes.NewReader(o.Canonical()))}
-	w.value(0)
-	return bytes.TrimLeft(w.out, "\n")
+func MarshalYAML(o catalog.Object) []byte { return FromJSON(o.Canonical()) }
+
+// FromJSON is a JSON value as YAML, its members in their order.
+func FromJSON(body []byte) []byte {
+	w := yamlWriter{decoder: jsontext.NewDecoder(bytes.NewReader(body))}
+	w.value(0, false)
+	return bytes.TrimLeft(w.out, " \n")
 }
 
 // yamlWriter turns JSON into YAML in block style.
@@ -34,41 +38,61 @@ type yamlWriter struct {
 	out     []byte
 }
 
-// value writes the next value, which stands after a name or a dash.
-func (w *yamlWriter) value(indent int) {
-	switch kind := w.decoder.PeekKind(); kind {
-	case '{', '[':
-		w.group(indent, kind)
-	case '"':
-		token, _ := w.decoder.ReadToken()
-		w.out = append(w.out, ' ')
-		w.out = append(append(w.out, word(token.String())...), '\n')
-	default:
-		value, _ := w.decoder.ReadValue()
-		w.out = append(append(append(w.out, ' '), value...), '\n')
+func (w *yamlWriter) add(texts ...string) {
+	for _, text := range texts {
+		w.out = append(w.out, text...)
 	}
 }
 
-// group writes an object or a list, a line a member.
-func (w *yamlWriter) group(indent int, kind jsontext.Kind) {
-	_, _ = w.decoder.ReadToken()
-	if next := w.decoder.PeekKind(); next == '}' || next == ']' {
-		_, _ = w.decoder.ReadToken()
-		w.out = append(w.out, map[jsontext.Kind]string{'{': " {}\n", '[': " []\n"}[kind]...)
-		return
+// value writes the next value, which stands after a name or a dash.
+func (w *yamlWriter) value(indent int, dash bool) {
+	switch w.decoder.PeekKind() {
+	case '{':
+		w.group(indent, dash, " {}\n")
+	case '[':
+		w.group(indent, dash, " []\n")
+	case '"':
+		token, _ := w.decoder.ReadToken()
+		w.add(" ", word(token.String()), "\n")
+	default:
+		value, _ := w.decoder.ReadValue()
+		w.add(" ", string(value), "\n")
 	}
-	w.out = append(w.out, '\n')
-	for next := w.decoder.PeekKind(); next != '}' && next != ']' && next != 0; next = w.decoder.PeekKind() {
-		w.out = append(w.out, strings.Repeat("  ", indent)...)
-		if kind == '{' {
-			name, _ := w.decoder.ReadToken()
-			w.out = append(append(w.out, word(name.String())...), ':')
+}
+
+// group writes an object or a list, a line a member. After a dash the first
+// member stands on the dash's line.
+func (w *yamlWriter) group(indent int, dash bool, empty string) {
+	open, _ := w.decoder.ReadToken()
+	if !w.more() {
+		w.add(empty)
+	} else if !dash {
+		w.add("\n")
+	}
+	for first := true; w.more(); first = false {
+		if first && dash {
+			w.add(" ")
 		} else {
-			w.out = append(w.out, '-')
+			w.add(strings.Repeat("  ", indent))
 		}
-		w.value(indent + 1)
+		w.member(indent, open.Kind() == '[')
 	}
 	_, _ = w.decoder.ReadToken()
+}
+
+func (w *yamlWriter) more() bool {
+	kind := w.decoder.PeekKind()
+	return kind != '}' && kind != ']' && kind > 0
+}
+
+func (w *yamlWriter) member(indent int, item bool) {
+	if item {
+		w.add("-")
+	} else {
+		name, _ := w.decoder.ReadToken()
+		w.add(word(name.String()), ":")
+	}
+	w.value(indent+1, item)
 }
 
 // word writes a string without quotes where all YAML parsers agree on it, else

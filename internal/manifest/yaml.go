@@ -62,11 +62,8 @@ func split(data []byte) []piece {
 	line := 0
 	for text := range bytes.Lines(data) {
 		if marker.Match(text) {
-			before := line
-			if text[0] == '.' {
-				before, text = line+1, text[3:]
-			}
-			pieces = append(pieces, piece{before: before})
+			pieces = append(pieces, piece{before: line})
+			text = bytes.TrimPrefix(text, []byte("..."))
 		}
 		last := &pieces[len(pieces)-1]
 		last.text = append(last.text, text...)

@@ -26,7 +26,7 @@ func TestChoosesTheVersionOfTheCluster(t *testing.T) {
 	t.Parallel()
 	dirs := []string{t.TempDir(), fake(t, "14.2"), fake(t, "17.1"), fake(t, "16.3")}
 	for made, want := range map[string]int{"": 17, "17": 17, "16": 16, "15": 17} {
-		if p, err := choose(dirs, made); err != nil || p.Major != want {
+		if p, err := choose(t.Context(), dirs, made); err != nil || p.Major != want {
 			t.Errorf("made by %q: chose %+v, %v; want %d", made, p, err, want)
 		}
 	}
@@ -34,7 +34,7 @@ func TestChoosesTheVersionOfTheCluster(t *testing.T) {
 
 func TestMissingProgramsNameTheCommand(t *testing.T) {
 	t.Parallel()
-	_, err := choose([]string{t.TempDir()}, "")
+	_, err := choose(t.Context(), []string{t.TempDir()}, "")
 	if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), InstallCommand(exec.LookPath)) {
 		t.Errorf("error = %v, want the command that installs PostgreSQL", err)
 	}

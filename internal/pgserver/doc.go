@@ -9,6 +9,11 @@
 // PostgreSQL refuses to run as root. Started by root, the programs run as the
 // user postgres, else nobody.
 //
+// Whoever else may write to the data folder could plant what root would then
+// give away, so such a folder is refused, and so is a socket folder that is a
+// link or a stranger's. The children get an environment of their own: none of
+// Strait's secrets.
+//
 // In the data folder: postgres/ (the cluster), run/ (the socket), postgres.log
 // and lock, which holds off a second Strait. The package knows no SQL beyond
 // the two roles and the database that a new cluster gets.

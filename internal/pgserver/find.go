@@ -29,29 +29,29 @@ func (p Programs) path(program string) string { return filepath.Join(p.Dir, prog
 // nowhere else if it is not empty; else on PATH, where pg_config points, and
 // in the usual places, the newest first. It answers ErrNotFound, or an error
 // that names an installation too old if there is no other.
-func Find(bin string) (Programs, error) { return find(bin, "") }
+func Find(bin string) (Programs, error) { return find(context.Background(), bin, "") }
 
 // find is like Find, and prefers the major version that a cluster was made by.
-func find(bin, made string) (Programs, error) {
+func find(ctx context.Context, bin, made string) (Programs, error) {
 	if bin != "" {
 		if !complete(bin) {
 			return Programs{}, fmt.Errorf("STRAIT_POSTGRES_BIN: %s does not hold initdb and postgres", bin)
 		}
-		return inspect(bin)
+		return inspect(ctx, bin)
 	}
-	return choose(append(fromPath(), usualPlaces(runtime.GOOS)...), made)
+	return choose(ctx, append(fromPath(ctx), usualPlaces(runtime.GOOS)...), made)
 }
 
 // choose takes the first installation of the wanted version, else the first
 // that will do; an error if there is none.
-func choose(dirs []string, made string) (Programs, error) {
+func choose(ctx context.Context, dirs []string, made string) (Programs, error) {
 	var first Programs
 	fault := fmt.Errorf("%w; install them with: %s — or name their folder in STRAIT_POSTGRES_BIN", ErrNotFound, InstallCommand(exec.LookPath))
 	for _, dir := range dirs {
 		if !complete(dir) {
 			continue
 		}
-		p, err := inspect(dir)
+		p, err := inspect(ctx, dir)
 		switch {
 		case err != nil:
 			fault = err
@@ -69,15 +69,15 @@ func choose(dirs []string, made string) (Programs, error) {
 
 // fromPath is the folder of initdb on PATH, its links followed since initdb
 // looks for postgres beside itself, then what pg_config says.
-func fromPath() []string {
+func fromPath(ctx context.Context) []string {
 	var dirs []string
 	if initdb, err := exec.LookPath("initdb"); err == nil {
-		if real, err := filepath.EvalSymlinks(initdb); err == nil {
-			initdb = real
+		if target, err := filepath.EvalSymlinks(initdb); err == nil {
+			initdb = target
 		}
 		dirs = append(dirs, filepath.Dir(initdb))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output(); err == nil {
 		dirs = append(dirs, strings.TrimSpace(string(out)))
@@ -123,12 +123,12 @@ func complete(dir string) bool {
 }
 
 // inspect asks the programs for their version.
-func inspect(dir string) (Programs, error) {
+func inspect(ctx context.Context, dir string) (Programs, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return Programs{}, fmt.Errorf("find PostgreSQL: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output() //nolint:gosec // G204: the programs that were found
 	if err != nil {

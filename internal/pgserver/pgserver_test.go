@@ -28,10 +28,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("PGSERVER_TEST_HOLD"); dir != "" {
 		server, err := pgserver.Start(context.Background(), pgserver.Config{DataDir: dir})
 		if err != nil {
-			fmt.Println("failed:", err)
+			fmt.Fprintln(os.Stdout, "failed:", err)
 			os.Exit(1)
 		}
-		fmt.Println("ready", server.AppURL())
+		fmt.Fprintln(os.Stdout, "ready", server.AppURL())
 		time.Sleep(time.Minute)
 		os.Exit(1)
 	}

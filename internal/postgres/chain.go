@@ -48,6 +48,35 @@ func (db *DB) Claim(ctx context.Context) (audit.Chain, error) {
 }
 
 func (c *chain) claim(ctx context.Context) error {
+	if err := c.checkDurable(ctx); err != nil {
+		return err
+	}
+	type writer struct {
+		ID     string
+		Number int32
+	}
+	rows, err := c.conn.Query(ctx, `SELECT id::text, number FROM writers ORDER BY number`)
+	if err != nil {
+		return failed("list the chains of records", err)
+	}
+	known, err := pgx.CollectRows(rows, pgx.RowToStructByPos[writer])
+	if err != nil {
+		return failed("list the chains of records", err)
+	}
+	for _, w := range known {
+		var locked bool
+		if err := c.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, lockClass, w.Number).Scan(&locked); err != nil {
+			return failed("lock a chain of records", err)
+		}
+		if locked {
+			return c.fence(ctx, w.ID)
+		}
+	}
+	return c.begin(ctx)
+}
+
+// checkDurable refuses a session whose commits do not wait for the disk.
+func (c *chain) checkDurable(ctx context.Context) error {
 	var commit string
 	if err := c.conn.QueryRow(ctx, `SELECT current_setting('synchronous_commit')`).Scan(&commit); err != nil {
 		return failed("ask how commits are made", err)
@@ -55,36 +84,11 @@ func (c *chain) claim(ctx context.Context) error {
 	if commit == "off" {
 		return errors.New("synchronous_commit is off, so that a record could be lost after its answer: set it to on for the serving role")
 	}
-	rows, err := c.conn.Query(ctx, `SELECT id::text, number FROM writers ORDER BY number`)
-	if err != nil {
-		return failed("list the chains of records", err)
-	}
-	type writer struct {
-		ID     string
-		Number int32
-	}
-	known, err := pgx.CollectRows(rows, pgx.RowToStructByPos[writer])
-	if err != nil {
-		return failed("list the chains of records", err)
-	}
-	for _, w := range known {
-		if locked, err := c.lock(ctx, w.Number); err != nil || locked {
-			return errors.Join(err, c.fence(ctx, w.ID, err))
-		}
-	}
-	return c.begin(ctx)
+	return nil
 }
 
-func (c *chain) lock(ctx context.Context, number int32) (locked bool, err error) {
-	err = c.conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, lockClass, number).Scan(&locked)
-	return locked, failed("lock a chain of records", err)
-}
-
-// fence moves the epoch of a chain that is locked.
-func (c *chain) fence(ctx context.Context, writer string, lockErr error) error {
-	if lockErr != nil {
-		return nil
-	}
+// fence takes over a chain that is locked: its epoch moves on.
+func (c *chain) fence(ctx context.Context, writer string) error {
 	var hash []byte
 	c.head.Writer = writer
 	err := c.conn.QueryRow(ctx, `UPDATE writers SET epoch = epoch + 1 WHERE id = $1::uuid RETURNING epoch, seq, hash`, writer).

@@ -31,6 +31,9 @@ var unavailableClasses = []string{"08", "53", "57", "58"}
 
 const readOnly = "25006"
 
+// lost are the errors that a connection ends with.
+var lost = []error{context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed, pgconn.ErrConnClosed}
+
 // unavailable is an error of the database's being, not of the statement.
 type unavailable struct {
 	doing string
@@ -62,10 +65,11 @@ func isUnavailable(err error) bool {
 		return server.Code == readOnly || slices.Contains(unavailableClasses, server.Code[:2])
 	}
 	var connect *pgconn.ConnectError
-	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
-		errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed) || pgconn.Timeout(err)
+	var network net.Error // timeouts too
+	if errors.As(err, &connect) || errors.As(err, &network) {
+		return true
+	}
+	return slices.ContainsFunc(lost, func(sign error) bool { return errors.Is(err, sign) })
 }
 
 // exists says whether err is that something is there already.

@@ -27,8 +27,9 @@ const writerURL = "STRAIT_TEST_WRITER_URL"
 
 // TestKilledProcessLosesNoAnsweredRecord kills a process that records, with
 // SIGKILL and at any moment, again and again. Each id that it printed stands
-// for an answer that left: its record must be there. The next process resumes
-// the chain, so that one chain holds them all.
+// for an answer that left: its record must be there, once. The next process
+// resumes a chain; only where the server has not noticed yet that its holder
+// is gone does it begin another, so that there are far fewer than processes.
 func TestKilledProcessLosesNoAnsweredRecord(t *testing.T) {
 	if url := os.Getenv(writerURL); url != "" {
 		writeUntilKilled(t, url)
@@ -51,7 +52,7 @@ func TestKilledProcessLosesNoAnsweredRecord(t *testing.T) {
 		}
 	}
 	report := proved(t, db)
-	if len(answered) == 0 || !report.OK() || len(report.Chains) != 1 {
+	if len(answered) == 0 || !report.OK() || len(report.Chains) > 1+*rounds/4 {
 		t.Errorf("%d answered: %+v", len(answered), report)
 	}
 	t.Logf("%d rounds: %d answered, %d kept", *rounds, len(answered), len(kept))
@@ -61,7 +62,7 @@ func TestKilledProcessLosesNoAnsweredRecord(t *testing.T) {
 // while, and gives the ids that it had answered.
 func killedWriter(t *testing.T, url string, life time.Duration) (ids []string) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledProcessLosesNoAnsweredRecord$") //nolint:gosec // G204: this test binary
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledProcessLosesNoAnsweredRecord$")
 	cmd.Env = append(os.Environ(), writerURL+"="+url)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()

@@ -13,7 +13,7 @@ const (
 	// pollInterval is the backstop behind NOTIFY, which can be lost.
 	pollInterval = 500 * time.Millisecond
 	// Between attempts to reconnect, a random time in this range.
-	reconnectMin, reconnectMax = 50 * time.Millisecond, 750 * time.Millisecond
+	reconnectSoonest, reconnectLatest = 50 * time.Millisecond, 750 * time.Millisecond
 )
 
 // Watch calls onChange, one call at a time, with each topic whose revision
@@ -30,7 +30,7 @@ func (db *DB) Watch(ctx context.Context, onChange func(topic string, revision in
 			return
 		}
 		db.log.WarnContext(ctx, "watching the database was interrupted", "error", err)
-		pause(ctx, reconnectMin+rand.N(reconnectMax-reconnectMin)) //nolint:gosec // G404: jitter is no secret
+		pause(ctx, reconnectSoonest+rand.N(reconnectLatest-reconnectSoonest)) //nolint:gosec // G404: jitter is no secret
 	}
 }
 

@@ -46,6 +46,7 @@ func newSpec(kind catalog.Kind) any {
 			Review: &catalog.PolicyReview{OnOverdue: "warn"},
 			Mode:   catalog.ModeEnforce,
 		}
+	case catalog.KindGuardrail, catalog.KindAdminGrant, catalog.KindExchangeTest:
 	}
 	return nil
 }
