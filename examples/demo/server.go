@@ -169,7 +169,11 @@ func (s *server) died() error {
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	last := strings.Join(lines[max(0, len(lines)-8):], "\n  ")
-	return fmt.Errorf("strait serve ended by itself: %w\n  %s", s.err, last)
+	how := "somebody asked it to stop"
+	if s.err != nil {
+		how = s.err.Error()
+	}
+	return fmt.Errorf("strait serve ended: %s\n  %s", how, last)
 }
 
 // command runs a strait command as a user would, and gives what it prints.

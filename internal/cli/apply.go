@@ -15,7 +15,6 @@ import (
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/client"
 	"github.com/strait-sts/strait/internal/manifest"
-	"github.com/strait-sts/strait/internal/schema"
 )
 
 // applied is what the flags of apply say.
@@ -194,11 +193,11 @@ func (p *Process) diffOne(ctx context.Context, c *client.Client, proposed catalo
 	case err != nil:
 		return err
 	default:
-		object, faults := schema.DecodeJSON(body)
+		read, faults := manifest.Parse("server.json", body)
 		if len(faults) > 0 {
 			return fmt.Errorf("the server's %s cannot be read: %w", proposed.Ref(), faults[0])
 		}
-		current = []catalog.Object{object}
+		current = []catalog.Object{read[0].Object}
 	}
 	text := manifest.Diff(current, []catalog.Object{proposed})
 	if len(text) == 0 { // the manifests are the same; what differs is never shown

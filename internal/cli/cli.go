@@ -46,7 +46,7 @@ func Main() int {
 // Run executes one command line and gives its exit code. The end of ctx stops
 // serve and abandons a call.
 func Run(ctx context.Context, p Process) int {
-	root := newRoot(&p)
+	root := newRoot(&p) //nolint:contextcheck // cobra hands the context to each command
 	root.SetArgs(p.Args)
 	root.SetIn(p.In)
 	root.SetOut(p.Out)

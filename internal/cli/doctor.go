@@ -38,7 +38,7 @@ func (p *Process) doctor(ctx context.Context) error {
 	examinations := []examination{
 		{"settings", func(context.Context) (string, error) { return "valid", settings }},
 		{"keys", func(context.Context) (string, error) { return private(cfg.KeysDir) }},
-		{"postgresql", func(context.Context) (string, error) { return postgresql(cfg) }},
+		{"postgresql", func(context.Context) (string, error) { return postgresql(cfg) }}, //nolint:contextcheck // it looks at files
 		{"server", p.lookServer},
 		{"token", p.lookToken},
 	}

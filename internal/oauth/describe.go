@@ -8,9 +8,10 @@ import (
 
 // describe is the error_description: constant text, so that no claim, token or
 // word of the caller's can come back in it. Without a reason to tell, the code
-// alone speaks. The texts keep to the characters of RFC 6749 §5.2.
+// alone speaks; so it does of a grant, for which there is no reason of its own.
+// The texts keep to the characters of RFC 6749 §5.2.
 func describe(code exchange.Code, reason exchange.Reason) string {
-	if text, ok := byReason[reason]; ok {
+	if text, ok := byReason[reason]; ok && code != exchange.UnsupportedGrantType {
 		return text
 	}
 	for _, role := range []exchange.Role{exchange.RoleSubject, exchange.RoleActor} {

@@ -115,6 +115,13 @@ func (p *parts) Record(_ context.Context, rec *exchange.Record) error {
 	return nil
 }
 
+// set changes what the parts do, between two requests.
+func (p *parts) set(change func(*parts)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(p)
+}
+
 // last is the newest record; the zero record where there is none.
 func (p *parts) last() exchange.Record {
 	p.mu.Lock()
@@ -149,6 +156,20 @@ func (c *counter) Rejected(kind string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rejected[kind]++
+}
+
+// of is one count: of decisions as "denied scope_not_held", of refusals as
+// "form" or "client".
+func (c *counter) of(key string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.exchanged[key] + c.rejected[key]
+}
+
+func (c *counter) permit(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.allow = n
 }
 
 func (c *counter) Allow() bool {
@@ -188,7 +209,7 @@ type door struct {
 	t       testing.TB
 	parts   *parts
 	counter *counter
-	log     *bytes.Buffer
+	log     *locked
 	base    string // http://127.0.0.1:port
 	handler *oauth.Handler
 	server  *server.Server
@@ -197,9 +218,9 @@ type door struct {
 // newDoor opens one; change edits the options, config the listeners.
 func newDoor(t testing.TB, change func(*oauth.Options), config func(*server.Config)) *door {
 	t.Helper()
-	d := &door{t: t, parts: &parts{}, log: &bytes.Buffer{},
+	d := &door{t: t, parts: &parts{}, log: &locked{},
 		counter: &counter{exchanged: map[string]int{}, rejected: map[string]int{}, allow: 1 << 30}}
-	logger := slog.New(slog.NewJSONHandler(&locked{w: d.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	the := world(d.parts)
 	options := oauth.Options{
 		Service: &exchange.Service{Minter: d.parts, Recorder: d.parts, Issuer: issuer},
@@ -241,15 +262,34 @@ func newDoor(t testing.TB, change func(*oauth.Options), config func(*server.Conf
 // open is a door as it comes.
 func open(t testing.TB) *door { return newDoor(t, nil, nil) }
 
+// locked is a log that can be read while it is written.
 type locked struct {
 	mu sync.Mutex
-	w  io.Writer
+	b  bytes.Buffer
 }
 
 func (l *locked) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(b)
+	return l.b.Write(b)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// await waits for a text: the access log is written after the answer.
+func (l *locked) await(t testing.TB, text string) {
+	t.Helper()
+	for range 200 {
+		if strings.Contains(l.String(), text) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%q is not in the log:\n%s", text, l.String())
 }
 
 // request is the baseline request of the catalogue, to be bent.

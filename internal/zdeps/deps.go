@@ -28,5 +28,7 @@ import (
 	_ "github.com/spf13/cobra"
 	_ "golang.org/x/time/rate"
 	_ "golang.org/x/sync/singleflight"
+	_ "cel.dev/cel-go/cel"
+	_ "cel.dev/cel-go/ext"
 	_ "pgregory.net/rapid"
 )
