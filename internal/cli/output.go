@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/strait-sts/strait/internal/manifest"
 )
 
 // format is how a command prints: one of the values of -o.
@@ -45,12 +47,32 @@ func (f *format) Type() string { return "format" }
 // printJSON prints a JSON value as people read it.
 func printJSON(w io.Writer, raw json.RawMessage) error {
 	var b bytes.Buffer
-	if err := json.Indent(&b, raw, "", "  "); err != nil {
+	if err := json.Indent(&b, escaped(raw), "", "  "); err != nil {
 		return err
 	}
 	b.WriteByte('\n')
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// printYAML prints a JSON value as YAML.
+func printYAML(w io.Writer, raw json.RawMessage) error {
+	_, err := w.Write(manifest.FromJSON(escaped(raw)))
+	return err
+}
+
+// escaped is the same JSON without the control characters that JSON allows
+// unescaped in strings and a terminal would obey.
+func escaped(raw json.RawMessage) json.RawMessage {
+	var b bytes.Buffer
+	for _, r := range string(raw) {
+		if r >= 0x7f && r < 0xa0 {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.Bytes()
 }
 
 // printMany prints objects: one JSON array, else YAML documents.

@@ -77,20 +77,28 @@ func malformed(format string, args ...any) *exchange.Error {
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
-	tooLarge := &refusal{cause: malformed("body is over %d bytes", maxBody), status: http.StatusRequestEntityTooLarge}
-	if r.ContentLength > maxBody {
-		w.Header().Set("Connection", "close")
-		return "", tooLarge
-	}
 	var body strings.Builder
-	body.Grow(max(0, int(r.ContentLength)))
-	if _, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
-		if _, over := errors.AsType[*http.MaxBytesError](err); over {
-			return "", tooLarge
-		}
+	body.Grow(int(min(max(r.ContentLength, 0), maxBody)))
+	_, err := io.Copy(&body, http.MaxBytesReader(innermost(w), r.Body, maxBody))
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return "", &refusal{cause: malformed("body is over %d bytes", maxBody), status: http.StatusRequestEntityTooLarge}
+	}
+	if err != nil {
 		return "", malformed("body could not be read to its end")
 	}
 	return body.String(), nil
+}
+
+// innermost is the writer of net/http itself: told of a body that is too
+// large, it lingers for the answer to arrive before it cuts the sender off.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		outer, wraps := w.(interface{ Unwrap() http.ResponseWriter })
+		if !wraps {
+			return w
+		}
+		w = outer.Unwrap()
+	}
 }
 
 // isForm: exactly one header, exactly the form type, in UTF-8 if it says.

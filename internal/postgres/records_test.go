@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -159,5 +160,40 @@ func TestPagesAreNewestFirst(t *testing.T) {
 	}
 	if _, _, err := db.Records(t.Context(), audit.Filter{}, 2, "' OR 1=1"); !errors.Is(err, postgres.ErrPageToken) {
 		t.Errorf("a forged page token answered %v", err)
+	}
+}
+
+// TestHostileTextsAreKeptAndProved: what strangers can put into a record never
+// makes it unwritable, and reads back as what was hashed.
+func TestHostileTextsAreKeptAndProved(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	r, stop := running(t, audit.Options{Store: db})
+	for _, text := range []string{
+		"a\x00b", "\xff\xfe", `","prevHash":"x`, "x\r\n{\"level\":\"info\"}", "\u2028\x1b[31m", "'; DROP TABLE records; --",
+		strings.Repeat("é", 5000), "\U0001F600", "NULL", "{}", `\`, `\x00`,
+	} {
+		rec := record(t, func(rec *exchange.Record) {
+			rec.Client, rec.Subject.Subject, rec.Policy, rec.Detail, rec.Scopes.Held = text, text, text, text, []string{text}
+			rec.Parent, rec.Txn = text, text
+		})
+		if err := r.Record(t.Context(), rec); err != nil {
+			t.Errorf("%.20q: %v", text, err)
+		}
+	}
+	stop()
+	if report := proved(t, db); !report.OK() || report.Records != 12 {
+		t.Errorf("%+v", report)
+	}
+	var out strings.Builder
+	if err := audit.Export(&out, db.Chains(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, d.OwnerURL, "CREATE TABLE exported (line jsonb)")
+	for line := range strings.Lines(out.String()) {
+		if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "}\n") {
+			t.Errorf("not one line: %q", line)
+		}
+		execute(t, d.OwnerURL, "INSERT INTO exported VALUES ('"+strings.ReplaceAll(line, "'", "''")+"')")
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"

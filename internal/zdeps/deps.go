@@ -2,6 +2,8 @@
 package zdeps
 
 import (
+	_ "cel.dev/cel-go/cel"
+	_ "cel.dev/cel-go/ext"
 	_ "github.com/coreos/go-oidc/v3/oidc"
 	_ "github.com/getkin/kin-openapi/openapi3"
 	_ "github.com/getkin/kin-openapi/openapi3filter"
@@ -10,9 +12,6 @@ import (
 	_ "github.com/go-jose/go-jose/v4/jwt"
 	_ "github.com/go-json-experiment/json"
 	_ "github.com/go-json-experiment/json/jsontext"
-	_ "github.com/goccy/go-yaml"
-	_ "github.com/goccy/go-yaml/ast"
-	_ "github.com/goccy/go-yaml/parser"
 	_ "github.com/gorilla/mux"
 	_ "github.com/jackc/pgx/v5"
 	_ "github.com/jackc/pgx/v5/pgxpool"
@@ -26,9 +25,7 @@ import (
 	_ "github.com/prometheus/client_golang/prometheus/testutil"
 	_ "github.com/rogpeppe/go-internal/testscript"
 	_ "github.com/spf13/cobra"
-	_ "golang.org/x/time/rate"
 	_ "golang.org/x/sync/singleflight"
-	_ "cel.dev/cel-go/cel"
-	_ "cel.dev/cel-go/ext"
+	_ "golang.org/x/time/rate"
 	_ "pgregory.net/rapid"
 )
