@@ -49,6 +49,7 @@ var layout = map[string][]string{
 	"internal/telemetry":           {"internal/exchange"},
 	"internal/app":                 {"*"},
 	"internal/ststest":             {"*"},
+	"internal/conformance":         {},
 	"internal/arch":                {},
 }
 

@@ -57,13 +57,13 @@ func printJSON(w io.Writer, raw json.RawMessage) error {
 
 // printYAML prints a JSON value as YAML.
 func printYAML(w io.Writer, raw json.RawMessage) error {
-	_, err := w.Write(manifest.FromJSON(escaped(raw)))
+	_, err := w.Write(escaped(manifest.FromJSON(raw)))
 	return err
 }
 
-// escaped is the same JSON without the control characters that JSON allows
-// unescaped in strings and a terminal would obey.
-func escaped(raw json.RawMessage) json.RawMessage {
+// escaped is the same JSON or YAML without the control characters that quoted
+// strings may hold as they are and a terminal would obey.
+func escaped(raw []byte) []byte {
 	var b bytes.Buffer
 	for _, r := range string(raw) {
 		if r >= 0x7f && r < 0xa0 {
@@ -78,7 +78,7 @@ func escaped(raw json.RawMessage) json.RawMessage {
 // printMany prints objects: one JSON array, else YAML documents.
 func printMany(w io.Writer, f format, items []json.RawMessage) error {
 	if f == formatJSON {
-		text, err := json.Marshal(items)
+		text, err := json.Marshal(append([]json.RawMessage{}, items...))
 		if err != nil {
 			return err
 		}
