@@ -15,8 +15,10 @@ awk '
     return a[int((k + 1) / 2)]
   }
   END {
-    base = median("BenchmarkCrypto/ES256")
-    for (name in n) printf "%-44s median %9.1f us", name, median(name) / 1000
-    print ""
-    for (name in n) printf "ratio to bare ES256 verify + sign: %-36s %5.2f\n", name, median(name) / base
+    printf "%-40s %12s %10s\n", "median of 5 runs", "us", "to crypto"
+    for (name in n) {
+      split(name, part, "/")
+      floor = median("BenchmarkCrypto/" part[2])
+      printf "%-40s %12.1f %10.2f\n", name, median(name) / 1000, median(name) / floor | "sort"
+    }
   }' "$out"

@@ -44,7 +44,7 @@ func newBench(t *testing.T) *bench {
 	digest := func(secret string) (string, error) { return fmt.Sprintf("digest-of-%d", len(secret)), nil }
 	objects := catalog.New(catalog.Options{
 		Store: b.store, Clock: func() time.Time { return noon }, Decode: schema.DecodeJSON,
-		Checkers: []catalog.Checker{schema.Check(schema.Identity{Issuer: "https://sts.example.com", AdminAudience: "https://sts.example.com/admin/v1"}, nil)},
+		Checkers: []catalog.Checker{schema.Check(schema.Identity{Issuer: "https://sts.example.com", AdminAudience: "https://sts.example.com/admin/v1"})},
 		Digest:   digest,
 		Matches:  func(kept, secret string) bool { made, _ := digest(secret); return made == kept },
 	})

@@ -17,7 +17,7 @@ func (a *App) openCatalog(ctx context.Context) error {
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.db, Clock: a.clock, Decode: schema.DecodeJSON,
 		Checkers: []catalog.Checker{
-			schema.Check(schema.Identity{Issuer: a.cfg.Issuer, AdminAudience: a.cfg.AdminAudience}, policy.CheckIssuer),
+			schema.Check(schema.Identity{Issuer: a.cfg.Issuer, AdminAudience: a.cfg.AdminAudience}),
 			trust.Checker(policy),
 		},
 		Digest: a.ring.Digest, Matches: a.ring.Matches,

@@ -33,7 +33,7 @@ func open(store catalog.Store) *catalog.Catalog {
 	return catalog.New(catalog.Options{
 		Store:    store,
 		Decode:   schema.DecodeJSON,
-		Checkers: []catalog.Checker{schema.Check(schema.Identity{Issuer: "https://sts.example.com"}, nil)},
+		Checkers: []catalog.Checker{schema.Check(schema.Identity{Issuer: "https://sts.example.com"})},
 		Digest:   digest,
 		Matches: func(stored, secret string) bool {
 			sum, _ := digest(secret)

@@ -91,7 +91,7 @@ func startAdmin(ts *testscript.TestScript, _ bool, _ []string) {
 	store := &memory{rows: map[catalog.Ref]catalog.Row{}}
 	objects := catalog.New(catalog.Options{
 		Store: store, Clock: time.Now, Decode: schema.DecodeJSON,
-		Checkers: []catalog.Checker{schema.Check(schema.Identity{Issuer: "http://localhost:8080", AdminAudience: "http://localhost:8080/admin/v1"}, nil)},
+		Checkers: []catalog.Checker{schema.Check(schema.Identity{Issuer: "http://localhost:8080", AdminAudience: "http://localhost:8080/admin/v1"})},
 		Digest:   func(secret string) (string, error) { return strings.ToUpper(secret), nil },
 		Matches:  func(digest, secret string) bool { return digest == strings.ToUpper(secret) },
 	})

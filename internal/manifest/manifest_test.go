@@ -127,7 +127,7 @@ func TestExamplesStandTogether(t *testing.T) {
 	for _, m := range manifests {
 		entries = append(entries, &catalog.Entry{Object: m.Object})
 	}
-	if faults := schema.Check(schema.Identity{Issuer: "http://localhost:8080"}, nil)(catalog.NewSnapshot(1, entries...)); len(faults) > 0 {
+	if faults := schema.Check(schema.Identity{Issuer: "http://localhost:8080"})(catalog.NewSnapshot(1, entries...)); len(faults) > 0 {
 		t.Error(faults)
 	}
 	for _, ref := range []string{"TrustedIssuer/demo-idp", "Target/orders-api", "Client/edge-gateway", "ExchangePolicy/staff-orders"} {

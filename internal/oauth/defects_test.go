@@ -92,7 +92,13 @@ func TestFositeDefect07_LooseAudiences(t *testing.T) {
 // answer of one client's goes to another.
 func TestFositeDefect08_LazyConfiguration(t *testing.T) {
 	t.Parallel()
-	d := open(t)
+	manyAtOnce(t, open(t))
+}
+
+// manyAtOnce sends requests of two clients, one of them not authenticated,
+// through one fresh door.
+func manyAtOnce(t *testing.T, d *door) {
+	t.Helper()
 	var all sync.WaitGroup
 	for i := range 40 {
 		all.Go(func() {

@@ -1,8 +1,8 @@
 package oauth
 
 import (
+	"bytes"
 	"errors"
-	"io"
 	"maps"
 	"mime"
 	"net/http"
@@ -77,9 +77,9 @@ func malformed(format string, args ...any) *exchange.Error {
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
-	var body strings.Builder
-	body.Grow(int(min(max(r.ContentLength, 0), maxBody)))
-	_, err := io.Copy(&body, http.MaxBytesReader(innermost(w), r.Body, maxBody))
+	var body bytes.Buffer
+	body.Grow(int(min(max(r.ContentLength, 0), maxBody)) + bytes.MinRead)
+	_, err := body.ReadFrom(http.MaxBytesReader(innermost(w), r.Body, maxBody))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return "", &refusal{cause: malformed("body is over %d bytes", maxBody), status: http.StatusRequestEntityTooLarge}
 	}

@@ -151,7 +151,8 @@ func aURI(value string) string {
 }
 
 // aURL is the rule for what is fetched: http or https with a host, without user
-// and fragment. Whether plain http is allowed is for the mayFetch of [Check].
+// and fragment. Whether it may be fetched from here is
+// for package trust.
 func aURL(value string) string {
 	if wrong := aURI(value); wrong != "" {
 		return wrong

@@ -13,16 +13,14 @@ import (
 type together struct {
 	*catalog.Snapshot
 	own    Identity
-	mayGo  func(url string) error
 	faults []catalog.FieldError
 }
 
-// Check makes the checker for all that no object can know alone. MayFetch says
-// why a URL of an issuer cannot be fetched from here; nil where every URL can.
-// Where two objects collide, the fault is the newer one's.
-func Check(own Identity, mayFetch func(url string) error) catalog.Checker {
+// Check makes the checker for all that no object can know alone. Where two
+// objects collide, the fault is the newer one's.
+func Check(own Identity) catalog.Checker {
 	return func(s *catalog.Snapshot) []catalog.FieldError {
-		t := &together{Snapshot: s, own: own, mayGo: mayFetch}
+		t := &together{Snapshot: s, own: own}
 		return t.check()
 	}
 }
@@ -78,26 +76,7 @@ func (t *together) trustList() {
 		if sameURL(i.Spec.Issuer, t.own.Issuer) {
 			t.add(at, catalog.CodeConflict, "is our own issuer; policies name its tokens with issuers: [self]")
 		}
-		if address, pointer := fetched(i.Spec); address != "" && t.mayGo != nil {
-			if err := t.mayGo(address); err != nil {
-				t.add(claim{i.Ref(), pointer}, catalog.CodeValue, "cannot be fetched: "+err.Error())
-			}
-		}
 	}
-}
-
-// fetched is the first URL that the issuer's keys come from, and where it
-// stands; empty for keys that are written down.
-func fetched(spec *catalog.TrustedIssuer) (address, pointer string) {
-	switch {
-	case spec.Keys.JWKSURI != "":
-		return spec.Keys.JWKSURI, "/spec/keys/jwksUri"
-	case spec.Keys.Discovery != nil && spec.Keys.Discovery.URL != "":
-		return spec.Keys.Discovery.URL, "/spec/keys/discovery/url"
-	case spec.Keys.Discovery != nil:
-		return spec.Issuer, "/spec/issuer"
-	}
-	return "", ""
 }
 
 // identities holds that no two issuers can map different people to one sub

@@ -1,7 +1,6 @@
 package schema_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,7 +32,7 @@ func assemble(t testing.TB, manifests ...string) *catalog.Snapshot {
 func found(t testing.TB, manifests ...string) []string {
 	t.Helper()
 	var all []string
-	for _, f := range schema.Check(own, nil)(assemble(t, manifests...)) {
+	for _, f := range schema.Check(own)(assemble(t, manifests...)) {
 		all = append(all, fmt.Sprintf("%s %s %s", f.Name, f.Pointer, f.Code))
 	}
 	return all
@@ -70,7 +69,7 @@ func TestWhatAPolicyNamesIsThere(t *testing.T) {
 }
 
 func TestMisspeltNameIsMended(t *testing.T) {
-	faults := schema.Check(own, nil)(assemble(t, with(spoil(t, policyJSON, "/spec/clients", `["edge-gatway"]`))...))
+	faults := schema.Check(own)(assemble(t, with(spoil(t, policyJSON, "/spec/clients", `["edge-gatway"]`))...))
 	if len(faults) != 1 || !strings.Contains(faults[0].Message, `did you mean "edge-gateway"?`) {
 		t.Error(faults)
 	}
@@ -213,23 +212,6 @@ func TestOurOwnNamesAreTakenByNobody(t *testing.T) {
 	}
 	if got := found(t, spoil(t, targetJSON, "/spec/audience", `"https://sts.example.com.orders.internal"`)); len(got) > 0 {
 		t.Errorf("a name that only begins like ours: %q", got)
-	}
-}
-
-func TestKeysAreFetchedOnlyWhereWeMay(t *testing.T) {
-	refuse := func(string) error { return errors.New("10.0.0.1 is a private address") }
-	for _, test := range []struct{ keys, want string }{
-		{`{"discovery": {}}`, "/spec/issuer value"},
-		{`{"discovery": {"url": "https://x.example/d"}}`, "/spec/keys/discovery/url value"},
-		{`{"jwksUri": "https://x.example/keys"}`, "/spec/keys/jwksUri value"},
-	} {
-		s := assemble(t, spoil(t, issuerJSON, "/spec/keys", test.keys))
-		if got := places(schema.Check(own, refuse)(s)); !slices.Equal(got, []string{test.want}) {
-			t.Errorf("%s: %q", test.keys, got)
-		}
-		if got := schema.Check(own, func(string) error { return nil })(s); len(got) > 0 {
-			t.Errorf("%s: %v", test.keys, got)
-		}
 	}
 }
 

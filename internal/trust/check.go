@@ -56,9 +56,11 @@ func (c *check) keys(spec *catalog.TrustedIssuer) {
 func (c *check) url(pointer string, err error) {
 	switch {
 	case errors.Is(err, fetch.ErrForbiddenAddress):
-		c.add(pointer, catalog.CodeValue, "cannot be fetched from (%v); open the network with STRAIT_FETCH_ALLOW_CIDRS, or write the keys inline", err)
+		c.add(pointer, catalog.CodeValue, "cannot be fetched (%v); open the network with STRAIT_FETCH_ALLOW_CIDRS, or write the keys inline", err)
+	case err != nil && !c.policy.AllowHTTP:
+		c.add(pointer, catalog.CodeValue, "cannot be fetched (%v); for a provider on this machine set STRAIT_FETCH_ALLOW_CIDRS=127.0.0.0/8,::1/128 and STRAIT_FETCH_ALLOW_HTTP=true", err)
 	case err != nil:
-		c.add(pointer, catalog.CodeValue, "cannot be fetched from (%v)", err)
+		c.add(pointer, catalog.CodeValue, "cannot be fetched (%v)", err)
 	}
 }
 
