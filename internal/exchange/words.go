@@ -43,7 +43,7 @@ func NewID(now time.Time, r io.Reader) (ID, error) {
 		return "", err
 	}
 	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli())) //nolint:gosec // G115: a time after 1970
+	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
 	copy(u[:6], ms[2:])
 	u[6] = u[6]&0x0f | 0x70
 	u[8] = u[8]&0x3f | 0x80
@@ -65,7 +65,7 @@ type GrantType string
 
 // The grants that Strait serves.
 const (
-	GrantTokenExchange     GrantType = "urn:ietf:params:oauth:grant-type:token-exchange"
+	GrantTokenExchange     GrantType = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // G101: a name, no credential
 	GrantClientCredentials GrantType = "client_credentials"
 )
 
@@ -73,7 +73,7 @@ const (
 type TokenType string
 
 // tokenTypePrefix begins every identifier of RFC 8693 §3.
-const tokenTypePrefix = "urn:ietf:params:oauth:token-type:"
+const tokenTypePrefix = "urn:ietf:params:oauth:token-type:" //nolint:gosec // G101: a name, no credential
 
 // The token types that Strait reads; access_token is the one that it issues.
 const (

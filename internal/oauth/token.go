@@ -12,7 +12,7 @@ import (
 	"github.com/strait-sts/strait/internal/exchange"
 )
 
-const tokenPath = "/token" //nolint:gosec // G101: a path
+const tokenPath = "/token"
 
 // serveToken is the token endpoint (RFC 6749 §3.2, RFC 8693 §2).
 func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) {

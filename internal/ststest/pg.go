@@ -86,7 +86,7 @@ func newServer(settings map[string]string) (*PrivateServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // G302: PostgreSQL's user passes through
+	if err := os.Chmod(dir, 0o711); err != nil {
 		return nil, err
 	}
 	p := &PrivateServer{dir: dir, settings: settings, templates: map[string]error{}}
