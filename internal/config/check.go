@@ -8,42 +8,55 @@ import (
 	"strings"
 )
 
+// minAdminToken is how many characters the bootstrap admin token has at least.
+const minAdminToken = 32
+
 // check judges the settings together. Each problem names the setting and the
 // mend.
 func (c *Config) check() []error {
-	var problems []error
-	complain := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	issuer, err := CheckIssuer(c.Issuer)
 	if err != nil {
-		complain("STRAIT_ISSUER: %w", err)
-		return problems
+		return []error{fmt.Errorf("STRAIT_ISSUER: %w", err)}
 	}
-	if err := c.TLS.check("STRAIT_TLS"); err != nil {
-		problems = append(problems, err)
+	var problems []error
+	complain := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	c.checkTLS(issuer.Scheme == "https", complain)
+	c.checkDatabase(LoopbackHost(issuer.Hostname()), complain)
+	c.checkAddresses(complain)
+	if c.AdminToken != "" && len(c.AdminToken) < minAdminToken {
+		complain("STRAIT_ADMIN_TOKEN is shorter than %d characters", minAdminToken)
 	}
-	if err := c.AdminTLS.check("STRAIT_ADMIN_TLS"); err != nil {
-		problems = append(problems, err)
-	}
-	if issuer.Scheme == "https" && !c.TLS.Set() && !c.TLS.Proxy {
+	return problems
+}
+
+// checkTLS: tokens travel over TLS alone, but for a loopback issuer (RFC 8693
+// §6); each listener's settings fit together.
+func (c *Config) checkTLS(secure bool, complain func(string, ...any)) {
+	c.TLS.check("STRAIT_TLS", complain)
+	c.AdminTLS.check("STRAIT_ADMIN_TLS", complain)
+	if secure && !c.TLS.Set() && !c.TLS.Proxy {
 		complain("STRAIT_ISSUER is https: set STRAIT_TLS_CERT and STRAIT_TLS_KEY, or STRAIT_TLS=proxy where TLS ends in front")
 	}
-	if issuer.Scheme == "http" && c.TLS.Set() {
+	if !secure && c.TLS.Set() {
 		complain("STRAIT_TLS_CERT is set but STRAIT_ISSUER is http: make the issuer https")
 	}
-	if c.DatabaseURL == "" && !LoopbackHost(issuer.Hostname()) && !c.Embedded {
-		complain("STRAIT_DATABASE_URL is empty and the issuer is not on loopback: set it, or STRAIT_EMBEDDED=true to use the embedded PostgreSQL all the same")
+}
+
+// checkDatabase: the embedded PostgreSQL is for one machine unless it is asked
+// for, and an external one needs what only an administrator can give.
+func (c *Config) checkDatabase(loopback bool, complain func(string, ...any)) {
+	if c.DatabaseURL == "" {
+		if !loopback && !c.Embedded {
+			complain("STRAIT_DATABASE_URL is empty and the issuer is not on loopback: set it, or STRAIT_EMBEDDED=true to use the embedded PostgreSQL all the same")
+		}
+		return
 	}
-	if c.DatabaseURL != "" && c.AdminToken == "" {
+	if c.AdminToken == "" {
 		complain("STRAIT_ADMIN_TOKEN is empty: it is generated with the embedded PostgreSQL only; set it or STRAIT_ADMIN_TOKEN_FILE")
 	}
-	if c.AdminToken != "" && len(c.AdminToken) < 32 {
-		complain("STRAIT_ADMIN_TOKEN is shorter than 32 characters")
-	}
-	if c.DatabaseURL != "" && c.AutoMigrate && c.DatabaseOwnerURL == "" {
+	if c.AutoMigrate && c.DatabaseOwnerURL == "" {
 		complain("STRAIT_MIGRATE=auto needs STRAIT_DATABASE_OWNER_URL: the application's role may not change the schema")
 	}
-	c.checkAddresses(complain)
-	return problems
 }
 
 // checkAddresses: the admin listener leaves loopback only behind TLS.
@@ -65,14 +78,13 @@ func (c *Config) checkAddresses(complain func(string, ...any)) {
 }
 
 // check: a certificate and its key go together, and not with a proxy.
-func (t TLS) check(name string) error {
-	switch {
-	case (t.Cert == "") != (t.Key == ""):
-		return fmt.Errorf("%s_CERT and %s_KEY go together", name, name)
-	case t.Set() && t.Proxy:
-		return fmt.Errorf("%s=proxy and %s_CERT exclude each other", name, name)
+func (t TLS) check(name string, complain func(string, ...any)) {
+	if (t.Cert == "") != (t.Key == "") {
+		complain("%s_CERT and %s_KEY go together", name, name)
 	}
-	return nil
+	if t.Set() && t.Proxy {
+		complain("%s=proxy and %s_CERT exclude each other", name, name)
+	}
 }
 
 // CheckIssuer holds RFC 8414 §2: an https URL without query and fragment; http

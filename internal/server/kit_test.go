@@ -51,8 +51,8 @@ type running struct {
 }
 
 func loopback() server.Config {
-	any := server.Address{Addr: "127.0.0.1:0"}
-	return server.Config{Public: any, Admin: any}
+	free := server.Address{Addr: "127.0.0.1:0"}
+	return server.Config{Public: free, Admin: free}
 }
 
 // run starts a server and stops it with the test.

@@ -109,9 +109,9 @@ func TestHTTP2WithTLSAlone(t *testing.T) {
 		t.Errorf("over TLS: %s", response.Proto)
 	}
 	plain := run(t, loopback(), public("/x", ok))
-	clear := &http.Transport{Protocols: new(http.Protocols)}
-	clear.Protocols.SetUnencryptedHTTP2(true)
-	if response, err := (&http.Client{Transport: clear, Timeout: 5 * time.Second}).Get("http://" + plain.Addr("public") + "/x"); err == nil {
+	unsecured := &http.Transport{Protocols: new(http.Protocols)}
+	unsecured.Protocols.SetUnencryptedHTTP2(true)
+	if response, err := (&http.Client{Transport: unsecured, Timeout: 5 * time.Second}).Get("http://" + plain.Addr("public") + "/x"); err == nil {
 		response.Body.Close()
 		t.Errorf("in the clear: %s", response.Proto)
 	}
