@@ -2,9 +2,11 @@ package oauth
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -150,6 +152,27 @@ func TestControlCharacters(t *testing.T) {
 				t.Errorf("%s: %v", body, err)
 			}
 		}
+	}
+}
+
+// TestFositesOwnAuthenticationIsShutOff: if anything of it were asked after
+// all, it would accept nobody.
+func TestFositesOwnAuthenticationIsShutOff(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	_, found := store{}.GetClient(ctx, "svc-gateway")
+	_, hashed := noHasher{}.Hash(ctx, nil)
+	for name, err := range map[string]error{
+		"GetClient": found, "Hash": hashed, "Compare": noHasher{}.Compare(ctx, nil, nil),
+		"ClientAssertionJWTValid": store{}.ClientAssertionJWTValid(ctx, "jti"),
+		"SetClientAssertionJWT":   store{}.SetClientAssertionJWT(ctx, "jti", time.Time{}),
+	} {
+		if !errors.Is(err, errNotOurs) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if c := new(call); c.Clone() != c {
+		t.Error("a call was copied")
 	}
 }
 

@@ -49,14 +49,17 @@ func (h *Handler) metadata(path string) ([]Route, error) {
 	}
 	openID := openIDMetadata{server, h.Algorithms(), []string{"public"}}
 	var routes []Route
-	for wellKnown, content := range map[string]any{oauthPath: server, openIDPath: openID} {
-		served, err := newDocument(content)
+	for _, d := range []struct {
+		wellKnown string
+		content   any
+	}{{oauthPath, server}, {openIDPath, openID}} {
+		served, err := newDocument(d.content)
 		if err != nil {
 			return nil, fmt.Errorf("metadata: %w", err)
 		}
-		routes = append(routes, Route{wellKnown + path, served})
+		routes = append(routes, Route{d.wellKnown + path, served})
 		if path != "" {
-			routes = append(routes, Route{path + wellKnown, served})
+			routes = append(routes, Route{path + d.wellKnown, served})
 		}
 	}
 	return routes, nil

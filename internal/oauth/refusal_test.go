@@ -162,6 +162,17 @@ func TestStrangersAreAnsweredWithoutRecord(t *testing.T) {
 	}
 }
 
+// TestSamplerAndMetricsMayBeLeftOut: then all is recorded and nothing counted.
+func TestSamplerAndMetricsMayBeLeftOut(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, func(o *oauth.Options) { o.Sampler, o.Metrics = nil, nil }, nil)
+	d.send(baseline()).mustIssue(t)
+	d.send(with(url.Values{"grant_type": nil})).must(t, 400, exchange.InvalidRequest)
+	if d.parts.count() != 2 {
+		t.Errorf("%d records", d.parts.count())
+	}
+}
+
 func TestMetricsCountDecisions(t *testing.T) {
 	t.Parallel()
 	d := open(t)
