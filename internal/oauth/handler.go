@@ -65,7 +65,7 @@ type Route struct {
 
 // Handler is the front door. It is safe for concurrent use.
 type Handler struct {
-	Options
+	o        Options
 	provider fosite.OAuth2Provider
 	routes   []Route
 }
@@ -82,7 +82,7 @@ func New(o Options) (*Handler, error) {
 	if o.Metrics == nil {
 		o.Metrics = uncounted{}
 	}
-	h := &Handler{Options: o, provider: newProvider(o)}
+	h := &Handler{o: o, provider: newProvider(o)}
 	path := strings.TrimSuffix(issuer.EscapedPath(), "/")
 	h.routes = append(h.routes,
 		Route{path + tokenPath, http.HandlerFunc(h.serveToken)},

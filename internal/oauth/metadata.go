@@ -41,13 +41,13 @@ type openIDMetadata struct {
 // path each is served with the well-known part inserted (RFC 8414 §3.1) and
 // appended (OpenID Connect Discovery §4.1).
 func (h *Handler) metadata(path string) ([]Route, error) {
-	base := strings.TrimSuffix(h.Issuer, "/")
+	base := strings.TrimSuffix(h.o.Issuer, "/")
 	server := serverMetadata{
-		Issuer: h.Issuer, TokenEndpoint: base + tokenPath, JWKSURI: base + jwksPath,
+		Issuer: h.o.Issuer, TokenEndpoint: base + tokenPath, JWKSURI: base + jwksPath,
 		Grants:      []exchange.GrantType{exchange.GrantTokenExchange, exchange.GrantClientCredentials},
 		AuthMethods: []string{"client_secret_basic", "client_secret_post"},
 	}
-	openID := openIDMetadata{server, h.Algorithms(), []string{"public"}}
+	openID := openIDMetadata{server, h.o.Algorithms(), []string{"public"}}
 	var routes []Route
 	for _, d := range []struct {
 		wellKnown string
@@ -89,7 +89,7 @@ func (d document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A relying party may keep them for 300 s, less than a new key waits before
 // its first use.
 func (h *Handler) serveJWKS(w http.ResponseWriter, r *http.Request) {
-	body, etag := h.JWKS()
+	body, etag := h.o.JWKS()
 	servePublic(w, r, body, etag)
 }
 

@@ -70,7 +70,7 @@ func (h *Handler) writeRefusal(w http.ResponseWriter, c *call, no *refusal) {
 		body.DecisionID = c.request.ID
 	}
 	reason := no.cause.Reason
-	if !h.ErrorDetail || no.cause.Code == exchange.InvalidClient {
+	if !h.o.ErrorDetail || no.cause.Code == exchange.InvalidClient {
 		reason = ""
 	}
 	body.Reason, body.Description = reason, describe(no.cause.Code, reason)
@@ -103,6 +103,6 @@ func (h *Handler) writeJSON(w http.ResponseWriter, c *call, status int, body any
 	}
 	w.WriteHeader(status)
 	if _, err := w.Write(text); err != nil {
-		h.Logger.Debug("answer not delivered", "err", err, "requestId", c.request.Origin.RequestID)
+		h.o.Logger.Debug("answer not delivered", "err", err, "requestId", c.request.Origin.RequestID)
 	}
 }

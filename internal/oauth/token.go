@@ -16,7 +16,7 @@ const tokenPath = "/token"
 
 // serveToken is the token endpoint (RFC 6749 §3.2, RFC 8693 §2).
 func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) {
-	c := &call{request: &exchange.Request{Time: h.Clock(), Origin: originOf(r)}}
+	c := &call{request: &exchange.Request{Time: h.o.Clock(), Origin: originOf(r)}}
 	defer h.rescue(w, r, c)
 	answer, err := h.decide(w, r, c)
 	if err != nil {
@@ -30,11 +30,11 @@ func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) {
 // decide takes the request through the steps: form, client, grant. The world
 // is loaded once, here.
 func (h *Handler) decide(w http.ResponseWriter, r *http.Request, c *call) (fosite.AccessResponder, error) {
-	id, err := exchange.NewID(c.request.Time, h.Rand)
+	id, err := exchange.NewID(c.request.Time, h.o.Rand)
 	if err != nil {
 		return nil, fmt.Errorf("make a decision id: %w", err)
 	}
-	c.request.ID, c.request.World = id, h.World()
+	c.request.ID, c.request.World = id, h.o.World()
 	if c.request.World == nil {
 		return nil, exchange.Unavailable(exchange.DatabaseUnavailable, errors.New("no configuration is loaded yet"))
 	}
@@ -55,7 +55,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, c *call) (fosit
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, c *call, no *refusal) {
 	switch {
 	case no.cause.OurFault():
-		h.Logger.ErrorContext(r.Context(), "token request not decided", "reason", no.cause.Reason,
+		h.o.Logger.ErrorContext(r.Context(), "token request not decided", "reason", no.cause.Reason,
 			"err", no.cause, "requestId", c.request.Origin.RequestID)
 		h.count(c, exchange.OutcomeError, no.cause.Reason)
 	case c.request.Client != nil:
@@ -73,19 +73,19 @@ func (h *Handler) rejected(r *http.Request, c *call, no *refusal) {
 	if no.cause.Code == exchange.InvalidClient {
 		kind = "client"
 	}
-	h.Metrics.Rejected(kind)
-	if !h.Sampler.Allow() {
+	h.o.Metrics.Rejected(kind)
+	if !h.o.Sampler.Allow() {
 		return
 	}
-	if err := h.Service.Reject(r.Context(), c.request, no.cause); err != nil {
-		h.Logger.WarnContext(r.Context(), "refusal not recorded", "err", err, "requestId", c.request.Origin.RequestID)
+	if err := h.o.Service.Reject(r.Context(), c.request, no.cause); err != nil {
+		h.o.Logger.WarnContext(r.Context(), "refusal not recorded", "err", err, "requestId", c.request.Origin.RequestID)
 		return
 	}
 	c.recorded = true
 }
 
 func (h *Handler) count(c *call, decision exchange.Outcome, reason exchange.Reason) {
-	h.Metrics.Exchanged(string(decision), string(reason), h.Clock().Sub(c.request.Time))
+	h.o.Metrics.Exchanged(string(decision), string(reason), h.o.Clock().Sub(c.request.Time))
 }
 
 // rescue turns a panic into our fault. What was thrown may hold anything, so
@@ -102,7 +102,7 @@ func (h *Handler) rescue(w http.ResponseWriter, r *http.Request, c *call) {
 	if err, isRuntime := thrown.(runtime.Error); isRuntime {
 		fault = fmt.Errorf("panic: %w", err)
 	}
-	h.Logger.ErrorContext(r.Context(), "token request panicked", "stack", string(debug.Stack()))
+	h.o.Logger.ErrorContext(r.Context(), "token request panicked", "stack", string(debug.Stack()))
 	c.recorded = false
 	h.refuse(w, r, c, asRefusal(fault))
 }

@@ -191,7 +191,7 @@ func TestPanicIs503(t *testing.T) {
 	var thrown any = "a token"
 	s := run(t, loopback(), server.Handlers{Public: []server.Route{
 		{Pattern: "/early", Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(thrown) })},
-		{Pattern: "/nil", Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { var m map[string]int; m["x"] = 1 })},
+		{Pattern: "/nil", Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { _ = []int(nil)[len(thrown.(string))] })},
 		{Pattern: "/late", Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201); panic(thrown) })},
 		{Pattern: "/fine", Handler: http.HandlerFunc(ok)},
 	}})
@@ -204,7 +204,7 @@ func TestPanicIs503(t *testing.T) {
 			t.Errorf("%s: %v %q", path, response.Header, body)
 		}
 	}
-	s.log.await(t, "assignment to entry in nil map")
+	s.log.await(t, "index out of range")
 	if strings.Contains(s.log.String(), "a token") {
 		t.Errorf("the log tells:\n%s", s.log.String())
 	}
