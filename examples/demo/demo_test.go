@@ -130,3 +130,24 @@ func TestWrapKeepsEveryWord(t *testing.T) {
 		}
 	}
 }
+
+// TestDataGoesWherePostgreSQLCanFollow: a clone below a closed folder, such as
+// root's home, still runs the demo.
+func TestDataGoesWherePostgreSQLCanFollow(t *testing.T) {
+	closed := t.TempDir()
+	if err := os.Chmod(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	wanted := filepath.Join(closed, "demo")
+	dir, err := folder(wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if root := os.Geteuid() == 0; root == (dir == wanted) {
+		t.Errorf("the data goes to %s", dir)
+	}
+	if os.Geteuid() == 0 && !open(dir) {
+		t.Errorf("%s is closed too", dir)
+	}
+}

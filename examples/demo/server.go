@@ -39,11 +39,8 @@ func startServer(ctx context.Context, o options) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w (make build makes it; -strait names another)", err)
 	}
-	dir, err := filepath.Abs(o.dir)
+	dir, err := folder(o.dir)
 	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // G301: PostgreSQL may run as another user and must get in
 		return nil, err
 	}
 	public, admin, err := addresses(o.ports)
@@ -57,6 +54,31 @@ func startServer(ctx context.Context, o options) (*server, error) {
 		// The identity provider of this demo is on this machine, without TLS.
 		"STRAIT_FETCH_ALLOW_CIDRS=127.0.0.0/8,::1/128", "STRAIT_FETCH_ALLOW_HTTP=true")
 	return s, s.start(ctx)
+}
+
+// folder makes the folder of the demo's data. Root's PostgreSQL runs as another
+// user, which a clone below /root shuts out: then the data goes to a temporary
+// folder.
+func folder(wanted string) (string, error) {
+	dir, err := filepath.Abs(wanted)
+	if err != nil {
+		return "", err
+	}
+	if os.Geteuid() == 0 && !open(dir) {
+		if dir, err = os.MkdirTemp("", "strait-demo-"); err != nil {
+			return "", err
+		}
+		return dir, os.Chmod(dir, 0o711) //nolint:gosec // G302: as above, PostgreSQL's user passes through
+	}
+	return dir, os.MkdirAll(dir, 0o755) //nolint:gosec // G301: as above
+}
+
+// open says whether everybody can pass through the folders on the way to dir,
+// as far as they exist.
+func open(dir string) bool {
+	info, err := os.Stat(dir)
+	passable := err != nil || info.Mode()&0o001 != 0
+	return passable && (dir == filepath.Dir(dir) || open(filepath.Dir(dir)))
 }
 
 // addresses says where the server shall listen; taken ports are told before
