@@ -11,11 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/strait-sts/strait/internal/admin"
 	"github.com/strait-sts/strait/internal/audit"
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/config"
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/keyring"
+	"github.com/strait-sts/strait/internal/limit"
 	"github.com/strait-sts/strait/internal/oauth"
 	"github.com/strait-sts/strait/internal/pgserver"
 	"github.com/strait-sts/strait/internal/postgres"
@@ -33,7 +35,9 @@ var (
 	_ trust.OwnKeys     = (*keyring.Ring)(nil)
 	_ exchange.Recorder = (*audit.Recorder)(nil)
 	_ oauth.Sampler     = (*audit.Sampler)(nil)
+	_ oauth.Limits      = (*limit.Limits)(nil)
 	_ oauth.Metrics     = (*telemetry.Metrics)(nil)
+	_ admin.Audit       = proof{}
 	_ trust.Metrics     = (*telemetry.Metrics)(nil)
 )
 
@@ -64,6 +68,7 @@ type App struct {
 	catalog  *catalog.Catalog
 	trust    *trust.Trust
 	recorder *audit.Recorder
+	anchor   *audit.FileAnchor // nil: checkpoints are kept in the database alone
 
 	world   atomic.Pointer[exchange.World]
 	rebuild sync.Mutex
@@ -163,7 +168,9 @@ func (a *App) listen(ctx context.Context) (err error) {
 func (a *App) begin(ctx context.Context, version string) error {
 	a.metrics = telemetry.NewMetrics(version, a.poolStats)
 	a.trust = a.newTrust()
-	a.recorder = audit.New(audit.Options{Store: a.db, Clock: a.clock, Logger: a.log, Signer: a.ring})
+	if err := a.openRecorder(); err != nil {
+		return err
+	}
 	a.refresh()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopWork = stop
@@ -186,6 +193,7 @@ func (a *App) Stop(ctx context.Context) error {
 		a.stopWork()
 		a.work.Wait()
 	}
+	errs = append(errs, a.closeAnchor())
 	if a.db != nil {
 		a.db.Close()
 	}
