@@ -136,14 +136,18 @@ func (p *Process) prune(ctx context.Context, owner string, first time.Time, path
 	return nil
 }
 
-// exportUntil writes an export as the owner, reads it back and follows its
-// chains. Who signed its checkpoints is for audit verify to say.
+// exportUntil follows the chains in the database as the owner, writes the
+// export, reads it back and follows them in it. Who signed the checkpoints is
+// for audit verify to say.
 func exportUntil(ctx context.Context, owner string, until time.Time, path string) error {
 	db, err := postgres.Open(ctx, owner, postgres.Options{})
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+	if err := db.Log(ctx, time.Time{}, until, func(e audit.Evidence, rows audit.Rows) error { return sound(ctx, e, rows) }); err != nil {
+		return err
+	}
 	err = writeNew(path, func(w io.Writer) error {
 		return db.Log(ctx, time.Time{}, until, func(e audit.Evidence, rows audit.Rows) error { return audit.Export(w, e, rows) })
 	})
@@ -159,8 +163,13 @@ func exportUntil(ctx context.Context, owner string, until time.Time, path string
 	if err != nil {
 		return err
 	}
-	evidence.Checkpoints = nil
-	report, err := audit.Verify(ctx, rows, evidence, nil)
+	return sound(ctx, evidence, rows)
+}
+
+// sound wants chains without a fault.
+func sound(ctx context.Context, e audit.Evidence, rows audit.Rows) error {
+	e.Checkpoints = nil
+	report, err := audit.Verify(ctx, rows, e, nil)
 	if err == nil && !report.OK() {
 		err = fmt.Errorf("the log does not verify: %s", finding(report.Findings[0]))
 	}

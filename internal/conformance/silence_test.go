@@ -110,7 +110,7 @@ func (w *world) wrongManifests(t *testing.T) map[string]string {
 		"unknown": []object{entry(members{"method": "client_secret", "secrett": long})},
 		"from":    []object{entry(members{"method": "client_secret", "secretFrom": members{"env": long}})},
 		"list":    []object{entry(members{"method": "client_secret", "secret": list(long)})},
-		"method":  []object{entry(members{"method": long, "secret": long})},
+		"method":  []object{entry(members{"method": "password", "secret": long})},
 		"twice":   []object{entry(members{"method": "client_secret", "secret": long}), entry(members{"method": "client_secret", "secret": long})},
 		"jwk":     []object{issuer("silent", "https://silent.example.com", inline(ststest.KeySet(t, jwk)), nil)},
 	} {
