@@ -15,6 +15,7 @@ import (
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/config"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/expr"
 	"github.com/strait-sts/strait/internal/keyring"
 	"github.com/strait-sts/strait/internal/keysource"
 	"github.com/strait-sts/strait/internal/oauth"
@@ -58,13 +59,14 @@ type App struct {
 	clock   func() time.Time
 	metrics *telemetry.Metrics
 
-	server   *server.Server
-	postgres *pgserver.Server // nil with an external database
-	db       *postgres.DB
-	ring     *keyring.Ring
-	catalog  *catalog.Catalog
-	trust    *trust.Trust
-	recorder *audit.Recorder
+	server      *server.Server
+	postgres    *pgserver.Server // nil with an external database
+	db          *postgres.DB
+	ring        *keyring.Ring
+	catalog     *catalog.Catalog
+	expressions *expr.Compiler
+	trust       *trust.Trust
+	recorder    *audit.Recorder
 
 	world   atomic.Pointer[exchange.World]
 	rebuild sync.Mutex

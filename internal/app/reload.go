@@ -6,6 +6,7 @@ import (
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/expr"
 	"github.com/strait-sts/strait/internal/fetch"
 	"github.com/strait-sts/strait/internal/schema"
 	"github.com/strait-sts/strait/internal/trust"
@@ -14,12 +15,16 @@ import (
 // openCatalog loads the catalogue. Objects that are stored and cannot be used
 // are left out and named in the log: they affect nothing but themselves.
 func (a *App) openCatalog(ctx context.Context) error {
+	var err error
+	if a.expressions, err = expr.NewCompiler(programs); err != nil {
+		return err
+	}
 	policy := a.fetchPolicy()
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.db, Clock: a.clock, Decode: schema.DecodeJSON,
 		Checkers: []catalog.Checker{
 			schema.Check(schema.Identity{Issuer: a.cfg.Issuer, AdminAudience: a.cfg.AdminAudience}),
-			trust.Checker(policy),
+			trust.Checker(policy), checkExpressions(a.expressions),
 		},
 		Digest: a.ring.Digest, Matches: a.ring.Matches, Seal: a.seal, Unseal: a.unseal,
 	})
@@ -53,7 +58,7 @@ func (a *App) fetchPolicy() fetch.Policy {
 
 func (a *App) newTrust() *trust.Trust {
 	return trust.New(trust.Options{
-		Fetch: fetch.New(a.fetchPolicy()), Own: a.ring, Unseal: a.unseal, Issuer: a.cfg.Issuer,
+		Fetch: fetch.New(a.fetchPolicy()), Own: a.ring, Unseal: a.unseal, Rules: compileIssuer(a.expressions), Issuer: a.cfg.Issuer,
 		Clock: a.clock, Skew: a.cfg.ClockSkew, Logger: a.log, Metrics: a.metrics,
 	})
 }

@@ -25,11 +25,10 @@ func newSpec(kind catalog.Kind) any {
 	switch kind {
 	case catalog.KindTrustedIssuer:
 		return &catalog.TrustedIssuer{
-			MaxStale:      catalog.Duration(time.Hour),
-			MaxTokenAge:   catalog.Duration(24 * time.Hour),
-			ScopeClaim:    "scope",
-			ClaimMappings: catalog.ClaimMappings{Subject: catalog.SubjectMapping{Claim: "sub"}},
-			Mode:          catalog.ModeEnforce,
+			MaxStale:    catalog.Duration(time.Hour),
+			MaxTokenAge: catalog.Duration(24 * time.Hour),
+			ScopeClaim:  "scope",
+			Mode:        catalog.ModeEnforce,
 		}
 	case catalog.KindTarget:
 		return &catalog.Target{
@@ -56,6 +55,9 @@ func complete(o *catalog.Object) {
 	case *catalog.TrustedIssuer:
 		if spec.TokenTypes == nil {
 			spec.TokenTypes = []string{usualType(spec.Keys).Short()}
+		}
+		if m := &spec.ClaimMappings.Subject; m.Claim == "" && m.Expression == "" {
+			m.Claim = "sub"
 		}
 	case *catalog.Client:
 		if spec.ClientID == "" {

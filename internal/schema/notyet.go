@@ -27,8 +27,6 @@ var unbuiltFields = map[catalog.Kind][]struct {
 }{
 	catalog.KindTrustedIssuer: {
 		{"/spec/acceptAs/*", []any{"actor", "client", "admin"}},
-		{"/spec/claimValidationRules/*", nil},
-		{"/spec/claimMappings/subject/expression", nil},
 	},
 	catalog.KindTarget: {
 		{"/spec/requireProof", []any{"dpop", "mtls", "any"}},

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -52,6 +53,9 @@ func (r *report) trustedIssuer(spec *catalog.TrustedIssuer) {
 	r.skew(spec.ClockSkew)
 	r.text("/spec/scopeClaim", spec.ScopeClaim, aClaim)
 	r.subject(spec.ClaimMappings.Subject)
+	for i, rule := range spec.ClaimValidationRules {
+		r.text(below(below("/spec/claimValidationRules", i), "message"), cmp.Or(rule.Message, rule.Expression), aLine)
+	}
 	r.word("/spec/mode", string(spec.Mode), string(catalog.ModeEnforce), string(catalog.ModeDisabled))
 }
 
@@ -147,7 +151,12 @@ func aClaim(value string) string {
 
 func (r *report) subject(m catalog.SubjectMapping) {
 	const at = "/spec/claimMappings/subject"
-	r.text(at+"/claim", m.Claim, aLine)
+	switch {
+	case m.Expression == "":
+		r.text(at+"/claim", m.Claim, aLine)
+	case m.Claim != "":
+		r.add(at+"/expression", catalog.CodeConflict, "stands beside claim; the subject comes from one of them, leave the other out")
+	}
 	switch {
 	case m.Prefix == nil:
 		r.add(at+"/prefix", catalog.CodeRequired, `must be written, so that two issuers cannot name one person by accident; it may be ""`)

@@ -149,7 +149,7 @@ func (r *reading) mapSubject() error {
 // a claim's.
 func (r *reading) subjectValue() (string, error) {
 	if r.mapping {
-		value, err := r.expressions.Subject(r.claims)
+		value, err := r.expressions.Subject(r.claims, r.now)
 		if err != nil || !isName(value) {
 			return "", wrong(exchange.RuleFailed, "the expression that maps the subject fails, or gives no name")
 		}

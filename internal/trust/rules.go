@@ -1,6 +1,8 @@
 package trust
 
 import (
+	"time"
+
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
 )
@@ -11,10 +13,10 @@ type Rules interface {
 	// Check evaluates claimValidationRules in their order. The error is the
 	// message of the first that is false, or that the first that cannot be
 	// evaluated failed.
-	Check(claims exchange.Claims) error
+	Check(claims exchange.Claims, now time.Time) error
 	// Subject evaluates claimMappings.subject.expression. It is asked only where
 	// the entry has one.
-	Subject(claims exchange.Claims) (string, error)
+	Subject(claims exchange.Claims, now time.Time) (string, error)
 }
 
 // Compiler makes the Rules of an entry that has expressions.
@@ -39,18 +41,20 @@ func compile(spec *catalog.TrustedIssuer, compiler Compiler) Rules {
 // noRules stand for expressions that cannot be evaluated: no token passes.
 type noRules struct{}
 
-func (noRules) Check(exchange.Claims) error {
+func (noRules) Check(exchange.Claims, time.Time) error {
 	return wrong(exchange.RuleFailed, "the entry's expressions cannot be evaluated")
 }
 
-func (n noRules) Subject(claims exchange.Claims) (string, error) { return "", n.Check(claims) }
+func (n noRules) Subject(claims exchange.Claims, now time.Time) (string, error) {
+	return "", n.Check(claims, now)
+}
 
 // checkRules holds the claims to the entry's claimValidationRules.
 func (r *reading) checkRules() error {
 	if r.expressions == nil {
 		return nil
 	}
-	if err := r.expressions.Check(r.claims); err != nil {
+	if err := r.expressions.Check(r.claims, r.now); err != nil {
 		return wrong(exchange.RuleFailed, "a claimValidationRule of trusted issuer %q does not hold: %v", r.token.Issuer, err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package trust_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
@@ -14,14 +15,14 @@ import (
 // subject is the email.
 type tenants struct{}
 
-func (tenants) Check(claims exchange.Claims) error {
+func (tenants) Check(claims exchange.Claims, _ time.Time) error {
 	if claims["tenant"] != "acme" {
 		return errors.New("tenant must be acme")
 	}
 	return nil
 }
 
-func (tenants) Subject(claims exchange.Claims) (string, error) {
+func (tenants) Subject(claims exchange.Claims, _ time.Time) (string, error) {
 	email, isString := claims["email"].(string)
 	if !isString {
 		return "", errors.New("no such key: email")
