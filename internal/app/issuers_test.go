@@ -67,7 +67,7 @@ func (w *whole) admin(method, path, body string) (int, string) {
 
 func (w *whole) do(r *http.Request) (int, string) {
 	w.t.Helper()
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := (&http.Client{Timeout: 20 * time.Second}).Do(r)
 	if err != nil {
 		w.t.Fatal(err)
 	}

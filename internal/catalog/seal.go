@@ -10,7 +10,7 @@ import (
 
 // introspectionSecret is the field of the secret that we present at an
 // introspection endpoint.
-const introspectionSecret = "/spec/keys/introspection/clientSecret"
+const introspectionSecret = "/spec/keys/introspection/clientSecret" //nolint:gosec // G101: a pointer, no credential
 
 // maxPresented is the longest secret that is presented, in bytes.
 const maxPresented = 1000

@@ -26,11 +26,11 @@ const (
 type Exchange struct {
 	Now           time.Time
 	Client        *exchange.Client
-	Subject       *exchange.Token // nil in a client flow: the client is its subject then
-	Actor         *exchange.Token // nil where none came: all its fields are empty
-	Targets       []string        // names of the targets
-	Scopes        []string        // as asked for, those that the client ignores left out
-	RequestedType exchange.TokenType
+	Subject       *exchange.Token    // nil in a client flow: the client is its subject then
+	Actor         *exchange.Token    // nil where none came: all its fields are empty
+	Targets       []string           // names of the targets
+	Scopes        []string           // as asked for, those that the client ignores left out
+	RequestedType exchange.TokenType // RFC 8693 §2.1; expressions see its short name
 }
 
 // Issue is what a guardrail sees of the token that would be issued.
@@ -60,7 +60,7 @@ type Activation struct {
 // needs others is an error.
 type holds struct{ token, exchange, issue bool }
 
-// party is subject or actor.
+// party is subject or actor (RFC 8693 §1.1).
 type party struct {
 	issuer, sub string
 	claims      object
@@ -130,7 +130,7 @@ func recordsByName(kinds ...*recordType) map[string]*recordType {
 }
 
 // ForToken is the activation of an issuer's rules, its subject mapping and
-// admin conditions: the payload of one token.
+// admin conditions: the payload of one token (RFC 7519 §4).
 func ForToken(claims exchange.Claims, now time.Time) *Activation {
 	return &Activation{now: types.Timestamp{Time: now.UTC()}, claims: object{raw: claims}, holds: holds{token: true}}
 }

@@ -87,3 +87,17 @@ func TestOneActivationServesAllConditions(t *testing.T) {
 		}
 	}
 }
+
+// TestRecordsKeepTheirFieldsBehindDyn: dyn takes the type checker away, not
+// the closed list of fields.
+func TestRecordsKeepTheirFieldsBehindDyn(t *testing.T) {
+	t.Parallel()
+	a := expr.ForExchange(expr.Exchange{Subject: &exchange.Token{Act: exchange.Chain{{Issuer: "i", Subject: "s"}, {Issuer: "i"}}}})
+	holds(t, expr.Condition, a, `dyn(subject.act[0]).sub == "s"`, `dyn(subject.act)[0].iss == "i"`, `has(dyn(subject.act[0]).sub) && !has(dyn(subject.act[1]).sub)`,
+		`subject.act.map(h, h.sub) == ["s", ""]`, `type(subject.act[0]) == type(subject.act[1])`, `dyn(subject.act[0]) != dyn("s")`)
+	for _, source := range []string{`dyn(subject.act[0]).Subject == "s"`, `dyn(subject.act[0])[0] == "s"`, `has(dyn(subject.act[0]).raw)`, `string(dyn(subject.act[0])) == ""`} {
+		if ok, err := compile(t, expr.Condition, source).True(a); ok || err == nil {
+			t.Errorf("%s: %v, %v", source, ok, err)
+		}
+	}
+}

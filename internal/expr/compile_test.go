@@ -91,7 +91,6 @@ func TestWhatCannotBeBoundedIsRefused(t *testing.T) {
 		"too long":           `"` + strings.Repeat("a", 4<<10) + `" != ""`,
 		"not UTF-8":          "\"\xff\" == \"\"",
 		"deep":               strings.Repeat("(", 2000) + "true" + strings.Repeat(")", 2000),
-		"deep negation":      strings.Repeat("!", 4000) + "true",
 		"macros":             `optional.of(1)` + strings.Repeat(`.optMap(x, x + x)`, 40) + `.hasValue()`,
 		"nested loops":       `[1].all(a, [1].all(b, [1].all(c, [1].all(d, true))))`,
 		"chained loops":      `[1].map(a, a).map(a, a).map(a, a).map(a, a) == []`,

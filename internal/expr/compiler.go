@@ -124,14 +124,21 @@ func describe(kind Kind, source string, run cel.Program, checked *ast.AST) *Prog
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		at := checked.SourceInfo().GetStartLocation(e.ID())
 		p.places[e.ID()] = place{at.Line(), at.Column() + 1}
-		switch e.Kind() {
-		case ast.SelectKind:
-			p.words[e.AsSelect().FieldName()] = true
-		case ast.LiteralKind:
-			if text, ok := e.AsLiteral().(types.String); ok {
-				p.words[string(text)] = true
-			}
+		if word, spelled := wordOf(e); spelled {
+			p.words[word] = true
 		}
 	}))
 	return p
+}
+
+// wordOf is the field or the text that a node spells.
+func wordOf(e ast.Expr) (string, bool) {
+	if e.Kind() == ast.SelectKind {
+		return e.AsSelect().FieldName(), true
+	}
+	if e.Kind() != ast.LiteralKind {
+		return "", false
+	}
+	text, ok := e.AsLiteral().(types.String)
+	return string(text), ok
 }

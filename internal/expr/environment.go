@@ -54,11 +54,12 @@ func withRecords(env *cel.Env) (*cel.Env, error) {
 func plan(env *cel.Env, checked *cel.Ast) (cel.Program, error) {
 	options := []cel.ProgramOption{
 		cel.EvalOptions(cel.OptOptimize),
+		cel.CostTracking(operatorCosts{}),
 		cel.CostLimit(maxCost),
 		cel.CustomDecoratorV2(sortMaps),
 	}
 	if builds(checked.NativeRep()) {
-		options = append(options, cel.MemoryLimit(maxMemory), cel.MemoryTracking(types.MemoryTrackerSampleInterval(1)))
+		options = append(options, cel.MemoryLimit(maxMemory), cel.MemoryTracking(types.MemoryTrackerSizeCalculator(sizes)))
 	}
 	return env.Program(checked, options...)
 }

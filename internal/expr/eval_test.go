@@ -26,7 +26,7 @@ func TestErrorsDeny(t *testing.T) {
 		`claims.odd == "x"`:             expr.ErrType,
 		`claims == {"a": 1}`:            nil, // sizes differ
 		`1 / (size(claims) - 4) == 1`:   expr.ErrFailed,
-		`int(claims.dept) == 1`:         expr.ErrFailed,
+		`int(claims.dept) == 1`:         expr.ErrType,
 	} {
 		ok, err := rule(t, source, claims)
 		if ok {
@@ -42,9 +42,9 @@ func TestErrorSaysWhereButNotWhat(t *testing.T) {
 	t.Parallel()
 	claims := exchange.Claims{"sub": "alice@example.com", "dept": "sales"}
 	for source, want := range map[string]string{
-		`claims.sub == "" || claims.tenant == "acme"`: `expr: a claim or key is absent: "tenant" at line 1, column 28`,
+		`claims.sub == "" || claims.tenant == "acme"`: `expr: a claim or key is absent: "tenant" at line 1, column 27`,
 		`claims[claims.sub] == "acme"`:                `expr: a claim or key is absent at line 1, column 7`,
-		`int(claims.sub) == 1`:                        `expr: the evaluation failed at line 1, column 4`,
+		`int(claims.sub) == 1`:                        `expr: a value has the wrong type at line 1, column 4`,
 		`timestamp(claims.sub) < now`:                 `expr: the evaluation failed at line 1, column 10`,
 	} {
 		if _, err := rule(t, source, claims); err == nil || err.Error() != want {
@@ -109,7 +109,7 @@ func TestMapsAreWalkedInOrder(t *testing.T) {
 	claims := exchange.Claims(nested)
 	claims["m"] = map[string]any{"b": "1", "a": "2", "c": "3"}
 	for source, want := range map[string]string{
-		`claims.map(k, k)[0] + claims.map(k, k)[18]`:                "au",
+		`claims.map(k, k)[0] + claims.map(k, k)[18]`:                "aw",
 		`claims.m.map(k, k).join("")`:                               "abc",
 		`{"z": 1, "y": 2, "x": 3}.map(k, k).join("")`:               "xyz",
 		`dyn({"z": 1, "y": {}}).map(k, k).join("")`:                 "yz",
@@ -141,13 +141,8 @@ func TestMapsCompare(t *testing.T) {
 		`claims.?e.hasValue()`:                         true,
 		`optional.ofNonZeroValue(claims.e).hasValue()`: false,
 		`size(claims.a) == 2 && size(claims) == 3`:     true,
-		`1 in claims`:                                  false,
 	} {
 		ok, err := rule(t, source, claims)
-		if source == `1 in claims` {
-			wantErr(t, source, err, expr.ErrType)
-			continue
-		}
 		if err != nil || ok != want {
 			t.Errorf("%s: %v, %v", source, ok, err)
 		}
@@ -160,12 +155,18 @@ func TestCostIsLimited(t *testing.T) {
 	for i := range many {
 		many[i] = json.Number("1")
 	}
-	claims := exchange.Claims{"n": many, "s": strings.Repeat("x", 16<<10)}
+	claims := exchange.Claims{"n": many, "s": strings.Repeat("x", 16<<10), "deep": []any{map[string]any{"n": many}}}
 	for _, source := range []string{
 		`claims.n.all(x, claims.n.all(y, x + y < 10))`,
 		`claims.n.all(x, !(2 in claims.n))`,
 		`claims.n.map(x, claims.n) != []`,
 		`claims.n.all(x, !claims.s.contains("y"))`,
+		`claims.n.all(x, claims.n == claims.n)`,
+		`claims.n.all(x, claims.s + "y" != "")`,
+		`claims.n.all(x, claims.s < claims.s + "y")`,
+		`claims.n.all(x, claims.deep == claims.deep)`,
+		`claims.n.all(x, {"k": claims.deep} == {"k": claims.deep})`,
+		`optional.of(claims.s)` + strings.Repeat(`.optMap(x, x`+strings.Repeat("+x", 20)+`)`, 3) + `.hasValue()`,
 		`size([[1]]` + strings.Repeat(`.map(x, [`+strings.Repeat("x,", 400)+`x])`, 3) + `) == 1`,
 	} {
 		p := compile(t, expr.IssuerRule, source)
@@ -188,10 +189,10 @@ func TestCostIsLimited(t *testing.T) {
 
 func TestListOfItselfIsNotCompared(t *testing.T) {
 	t.Parallel()
-	twins := `[[1]]` + strings.Repeat(`.map(x, [`+strings.Repeat("x,", 400)+`x])`, 3)
+	twins := `[[1]]` + strings.Repeat(`.map(x, [`+strings.Repeat("x,", 300)+`x])`, 3)
 	start := time.Now()
 	_, err := rule(t, twins+" == "+twins, nil)
-	wantErr(t, "64 million elements", err, expr.ErrTooCostly)
+	wantErr(t, "27 million elements", err, expr.ErrTooCostly)
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("took %v", took)
 	}

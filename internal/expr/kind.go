@@ -59,11 +59,11 @@ func (k Kind) accepts(result *cel.Type) error {
 	if result.Kind() == types.DynKind {
 		return nil
 	}
-	want := cel.BoolType
-	switch k {
-	case ClaimValue:
+	if k == ClaimValue {
 		return jsonable(result, true)
-	case SubjectMapping:
+	}
+	want := cel.BoolType
+	if k == SubjectMapping {
 		want = cel.StringType
 	}
 	if result.IsExactType(want) {
@@ -94,6 +94,7 @@ func jsonable(t *cel.Type, whole bool) error {
 		if whole && optional(t) {
 			return jsonable(t.Parameters()[0], false)
 		}
+	default:
 	}
 	return fmt.Errorf("a claim's value must be JSON, this is %s: convert it with string(…) or int(…)", article(t))
 }

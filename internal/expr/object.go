@@ -24,6 +24,7 @@ type object struct {
 	raw    map[string]any
 	values map[string]ref.Val
 	keys   []string // sorted; nil until the object is walked
+	weight uint32   // 0 until it is asked for
 }
 
 // find is a member's value; nil where there is no such member.
@@ -125,17 +126,12 @@ func (o *object) Equal(other ref.Val) ref.Val {
 	return types.True
 }
 
-// AggregateSize is the count of what is in the object, for the memory limit.
+// AggregateSize is the count of what is in the object, for the limits.
 func (o *object) AggregateSize(sizer types.AggregateSizer) uint32 {
-	total := uint32(1)
-	for _, key := range o.sorted() {
-		size := sizer.AggregateSize(o.find(key)) + uint32(len(key)) //nolint:gosec // G115: a key is shorter than its token
-		if total+size < total {
-			return ^uint32(0)
-		}
-		total += size
+	if o.weight == 0 {
+		o.weight = weight(o, sizer)
 	}
-	return total
+	return o.weight
 }
 
 // Iterator walks the keys in their order.

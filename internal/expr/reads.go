@@ -131,6 +131,7 @@ func chainOf(e ast.Expr) chain {
 		return chainOf(e.AsSelect().Operand()).then(&name)
 	case ast.CallKind:
 		return indexed(e)
+	default:
 	}
 	return chain{}
 }

@@ -106,8 +106,10 @@ func TestAnEndpointThatGivesNoAnswerSaysNothing(t *testing.T) {
 			"eyJhbGciOiJub25lIn0.eyJ0b2tlbl9pbnRyb3NwZWN0aW9uIjp7ImFjdGl2ZSI6dHJ1ZX19."),
 		"INT-028 an error": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
 		"not authorized":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
-		"a redirect":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 307) },
-		"huge":             write("application/json", `{"active":true,"x":"`+strings.Repeat("x", 1<<20)+`"}`),
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		},
+		"huge": write("application/json", `{"active":true,"x":"`+strings.Repeat("x", 1<<20)+`"}`),
 		"cut": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			write("application/json", `{"active":true}`)(w, nil)

@@ -9,7 +9,7 @@ import (
 	"github.com/strait-sts/strait/internal/jws"
 )
 
-// ErrUnavailable: the issuer's keys cannot be had, so nothing is said of the
+// ErrUnavailable says that the issuer's keys cannot be had, so nothing is said of the
 // token.
 var ErrUnavailable = errors.New("the issuer's keys are not available")
 

@@ -21,7 +21,7 @@ type Status struct {
 	keysource.Status
 }
 
-// ErrNoEntry: the trust list has no entry of this name.
+// ErrNoEntry says that the trust list has no entry of this name.
 var ErrNoEntry = errors.New("the trust list has no such entry")
 
 func (e *entry) status() Status {

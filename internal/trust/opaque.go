@@ -13,7 +13,7 @@ import (
 )
 
 // secretField is where the catalogue keeps the secret that we present.
-const secretField = "/spec/keys/introspection/clientSecret"
+const secretField = "/spec/keys/introspection/clientSecret" //nolint:gosec // G101: a pointer, no credential
 
 // asker gives the client of an entry's introspection endpoint, the one of the
 // last snapshot if it is the same, and puts it among those of this one.
