@@ -11,9 +11,11 @@ FUZZTIME      ?= 10s
 BENCHTIME     ?= 1s
 PORTS         ?=
 ONCE          ?=
+ROUNDS        ?= 1000
+RECORDS       ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build run test race short fuzz bench lint verify generate postgres tools clean ci
+.PHONY: help demo build run test race short killtest fuzz bench bench-audit bench-records lint verify generate postgres tools clean ci
 
 ##@ Demo
 demo: build postgres ## one real token exchange, end to end; ONCE=1 exits after the story, PORTS=free picks free ports
@@ -31,18 +33,24 @@ test: postgres ## every test, with the race detector, on a real PostgreSQL
 race: test ## the same: the race detector is always on
 short: postgres ## every test without the race detector: quicker while writing
 	$(GO) test ./...
+killtest: postgres ## SIGKILL the binary (and its PostgreSQL) under load ROUNDS times (default 1000): no token without its record
+	$(GO) test ./internal/app -run '^TestKilledStraitLosesNoAnsweredRecord$$' -count 1 -v -timeout 60m -args -kill-rounds $(ROUNDS)
 fuzz: ## each fuzz target for FUZZTIME (default 10s)
 	./scripts/fuzz.sh $(FUZZTIME)
 bench: postgres ## the whole exchange beside the bare cryptography, as ratios in one run
 	./scripts/bench.sh $(BENCHTIME)
+bench-audit: postgres ## the whole exchange with durable records beside a null recorder, on a disk; pg_test_fsync beside it
+	./scripts/bench-audit.sh
+bench-records: postgres ## the first page of every filter over RECORDS records (default 10 million)
+	./scripts/bench-records.sh $(RECORDS)
 
 ##@ Check
 lint: $(GOLANGCI) ## gofmt, go vet and the chosen linters
 	$(GOLANGCI) run ./...
 verify: ## generated files are fresh, the layout holds, the module file is tidy, the container files are sound
 	./scripts/verify.sh
-generate: ## write the generated files (docs/rfc8693.md, docs/configuration.md, docs/reasons.md)
-	$(GO) test ./internal/app -run '^TestConformancePageIsFresh$$' -count 1 -args -update
+generate: ## write the generated file docs/rfc8693.md from the table of internal/conformance
+	$(GO) test ./internal/conformance -run '^TestConformancePageIsFresh$$' -count 1 -args -update
 
 ##@ Tools
 postgres: ## PostgreSQL's programs, installed where that is allowed
@@ -57,4 +65,4 @@ ci: ## what CI runs
 	bash .ci/run
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

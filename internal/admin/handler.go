@@ -58,6 +58,8 @@ type Options struct {
 	// Decode reads one object strictly, with its defaults: schema.DecodeJSON.
 	Decode  func(body []byte) (catalog.Object, []catalog.FieldError)
 	Records Records
+	// Audit proves the records and gives them away.
+	Audit Audit
 	// Changes lists change records, newest first: at most limit, of those with
 	// an ID below before (0: all).
 	Changes func(ctx context.Context, before int64, limit int) ([]catalog.Change, error)
@@ -125,6 +127,8 @@ func (a *server) router() *mux.Router {
 	}
 	route(http.MethodPost, "/"+catalog.KindTrustedIssuer.Plural()+name+":probe", a.probe)
 	route(http.MethodPost, "/apply", a.apply)
+	route(http.MethodGet, "/audit/export", a.export)
+	route(http.MethodGet, "/audit/verify", a.verify)
 	route(http.MethodGet, "/changes", a.changes)
 	route(http.MethodGet, "/exchanges", a.exchanges)
 	route(http.MethodGet, "/exchanges/{id}", a.exchange)

@@ -73,16 +73,8 @@ func readFilter(values url.Values) (audit.Filter, error) {
 	if !slices.Contains([]string{"", "issued", "denied", "error"}, f.Decision) {
 		return f, refuse(Unreadable, "decision is none of issued, denied, error")
 	}
-	for name, into := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
-		text := values.Get(name)
-		if text == "" {
-			continue
-		}
-		at, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			return f, refuse(Unreadable, name+" is not a time such as 2027-03-01T08:00:00Z (RFC 3339)")
-		}
-		*into = at
+	if err := readSpan(values, &f.Since, &f.Until); err != nil {
+		return f, err
 	}
 	for name := range values {
 		if v := values.Get(name); len(v) > 1024 || !clean(v) {
@@ -90,6 +82,22 @@ func readFilter(values url.Values) (audit.Filter, error) {
 		}
 	}
 	return f, nil
+}
+
+// readSpan reads since and until; one that is not given stays zero.
+func readSpan(values url.Values, since, until *time.Time) error {
+	for name, into := range map[string]*time.Time{"since": since, "until": until} {
+		text := values.Get(name)
+		if text == "" {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return refuse(Unreadable, name+" is not a time such as 2027-03-01T08:00:00Z (RFC 3339)")
+		}
+		*into = at
+	}
+	return nil
 }
 
 // exchange answers GET /exchanges/{id}.

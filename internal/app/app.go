@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/strait-sts/strait/internal/admin"
 	"github.com/strait-sts/strait/internal/audit"
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/config"
@@ -18,6 +19,7 @@ import (
 	"github.com/strait-sts/strait/internal/expr"
 	"github.com/strait-sts/strait/internal/keyring"
 	"github.com/strait-sts/strait/internal/keysource"
+	"github.com/strait-sts/strait/internal/limit"
 	"github.com/strait-sts/strait/internal/oauth"
 	"github.com/strait-sts/strait/internal/pgserver"
 	"github.com/strait-sts/strait/internal/postgres"
@@ -35,8 +37,10 @@ var (
 	_ trust.OwnKeys     = (*keyring.Ring)(nil)
 	_ exchange.Recorder = (*audit.Recorder)(nil)
 	_ oauth.Sampler     = (*audit.Sampler)(nil)
+	_ oauth.Limits      = (*limit.Limits)(nil)
 	_ oauth.Metrics     = (*telemetry.Metrics)(nil)
 	_ keysource.Metrics = (*telemetry.Metrics)(nil)
+	_ admin.Audit       = proof{}
 )
 
 // How long a stop may take: first requests in flight, then the database.
@@ -67,6 +71,7 @@ type App struct {
 	expressions *expr.Compiler
 	trust       *trust.Trust
 	recorder    *audit.Recorder
+	anchor      *audit.FileAnchor // nil: checkpoints are kept in the database alone
 
 	world   atomic.Pointer[exchange.World]
 	rebuild sync.Mutex
@@ -167,7 +172,9 @@ func (a *App) begin(ctx context.Context, version string) error {
 	a.metrics = telemetry.NewMetrics(version, a.poolStats)
 	a.trust = a.newTrust()
 	a.metrics.WatchIssuers(a.issuerStats)
-	a.recorder = audit.New(audit.Options{Store: a.db, Clock: a.clock, Logger: a.log, Signer: a.ring})
+	if err := a.openRecorder(); err != nil {
+		return err
+	}
 	a.refresh()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopWork = stop
@@ -190,6 +197,7 @@ func (a *App) Stop(ctx context.Context) error {
 		a.stopWork()
 		a.work.Wait()
 	}
+	errs = append(errs, a.closeAnchor())
 	if a.db != nil {
 		a.db.Close()
 	}

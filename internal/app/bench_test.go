@@ -34,13 +34,18 @@ func benchSecret() string { return rand.Text() + rand.Text() }
 // idle is a running Strait with one policy, for benchmarks.
 func idle(tb testing.TB, issuer *ststest.Issuer, subjectAlg, targetAlg, secret string) *App {
 	tb.Helper()
-	db := ststest.Migrated(tb)
+	return idleOn(tb, ststest.Migrated(tb).AppURL, issuer, subjectAlg, targetAlg, secret)
+}
+
+// idleOn is idle on a database of the caller's choice.
+func idleOn(tb testing.TB, appURL string, issuer *ststest.Issuer, subjectAlg, targetAlg, secret string) *App {
+	tb.Helper()
 	lookup := func(string) (string, bool) { return "", false }
 	cfg, err := config.Load(lookup, nil, map[string]string{"public-addr": "127.0.0.1:0", "admin-addr": "127.0.0.1:0", "keys-dir": tb.TempDir(), "log-level": "error"})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cfg.DatabaseURL, cfg.AdminToken = exchange.Secret(db.AppURL), exchange.Secret(benchSecret())
+	cfg.DatabaseURL, cfg.AdminToken = exchange.Secret(appURL), exchange.Secret(benchSecret())
 	a, err := Start(tb.Context(), cfg, Options{Version: "bench", Log: io.Discard, Clock: time.Now})
 	if err != nil {
 		tb.Fatal(err)
@@ -52,6 +57,13 @@ func idle(tb testing.TB, issuer *ststest.Issuer, subjectAlg, targetAlg, secret s
 			tb.Error(err)
 		}
 	})
+	furnish(tb, a, issuer, subjectAlg, targetAlg, secret)
+	return a
+}
+
+// furnish gives a running Strait its one policy.
+func furnish(tb testing.TB, a *App, issuer *ststest.Issuer, subjectAlg, targetAlg, secret string) {
+	tb.Helper()
 	var objects []catalog.Object
 	for _, text := range []string{
 		fmt.Sprintf(`{"kind":"TrustedIssuer","metadata":{"name":"idp"},"governance":{"owner":"o","justification":"j","reviewBy":%q},
@@ -74,7 +86,6 @@ func idle(tb testing.TB, issuer *ststest.Issuer, subjectAlg, targetAlg, secret s
 	if _, err := (writes{a.catalog, a}).Apply(tb.Context(), catalog.ApplyRequest{Objects: objects, By: "bench"}); err != nil {
 		tb.Fatal(err)
 	}
-	return a
 }
 
 // endpoint is the token endpoint with a recorder of the caller's choice.

@@ -12,6 +12,7 @@ import (
 	"github.com/strait-sts/strait/internal/audit"
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/keyring"
+	"github.com/strait-sts/strait/internal/limit"
 	"github.com/strait-sts/strait/internal/mint"
 	"github.com/strait-sts/strait/internal/oauth"
 	"github.com/strait-sts/strait/internal/postgres"
@@ -28,11 +29,7 @@ const (
 
 // serve puts the endpoints together and begins to answer.
 func (a *App) serve(context.Context) error {
-	front, err := oauth.New(oauth.Options{
-		Service: a.service(), World: a.world.Load, Matches: a.ring.Matches, JWKS: a.ring.JWKS, Algorithms: keyring.Algorithms,
-		Issuer: a.cfg.Issuer, ErrorDetail: a.cfg.ErrorDetail, Clock: a.clock, Rand: rand.Reader, Logger: a.log,
-		Sampler: audit.NewSampler(strangersPerSecond, strangersBurst), Metrics: a.metrics,
-	})
+	front, err := a.newFront()
 	if err != nil {
 		return err
 	}
@@ -44,9 +41,19 @@ func (a *App) serve(context.Context) error {
 		Public:  public,
 		Admin:   []server.Route{{Pattern: admin.Root, Prefix: true, Handler: a.admin()}},
 		Metrics: a.metrics.Handler(),
-		Checks:  []server.Check{{Name: "database", Ready: a.db.Ping}},
+		Checks:  []server.Check{{Name: "database", Ready: a.db.Ping}, {Name: "audit", Ready: a.recorder.Ready}},
 	})
 	return nil
+}
+
+// newFront makes the OAuth endpoints.
+func (a *App) newFront() (*oauth.Handler, error) {
+	return oauth.New(oauth.Options{
+		Service: a.service(), World: a.world.Load, Matches: a.ring.Matches, JWKS: a.ring.JWKS, Algorithms: keyring.Algorithms,
+		Issuer: a.cfg.Issuer, ErrorDetail: a.cfg.ErrorDetail, Clock: a.clock, Rand: rand.Reader, Logger: a.log,
+		Sampler: audit.NewSampler(strangersPerSecond, strangersBurst), Metrics: a.metrics,
+		Limits: limit.New(limit.Options{Failures: a.cfg.RateFailures, Requests: a.cfg.RateRequests}),
+	})
 }
 
 // service is the use case with its two parts that outlive every World.
@@ -60,7 +67,7 @@ func (a *App) service() *exchange.Service {
 
 func (a *App) admin() http.Handler {
 	return admin.New(admin.Options{
-		Token: a.cfg.AdminToken, Catalog: writes{a.catalog, a}, Decode: schema.DecodeJSON, Records: records{a.db},
+		Token: a.cfg.AdminToken, Catalog: writes{a.catalog, a}, Decode: schema.DecodeJSON, Records: records{a.db}, Audit: proof{a},
 		Changes: a.db.Changes, Keys: a.keys, Trust: issuers{a},
 		RequestID: func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
 	})

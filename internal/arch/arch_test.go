@@ -44,10 +44,11 @@ var layout = map[string][]string{
 	"internal/postgres":            {"internal/exchange", "internal/catalog", "internal/keyring", "internal/audit", "migrations"},
 	"internal/pgserver":            {},
 	"internal/oauth":               {"internal/exchange"},
+	"internal/limit":               {},
 	"internal/server":              {},
 	"internal/admin":               {"internal/exchange", "internal/catalog", "internal/audit", "api"},
 	"internal/client":              {"internal/exchange", "internal/catalog"},
-	"internal/cli":                 {"internal/app", "internal/catalog", "internal/client", "internal/config", "internal/exchange", "internal/manifest", "internal/pgserver", "internal/postgres", "internal/schema"},
+	"internal/cli":                 {"internal/app", "internal/audit", "internal/catalog", "internal/client", "internal/config", "internal/exchange", "internal/manifest", "internal/pgserver", "internal/postgres", "internal/schema"},
 	"internal/config":              {"internal/exchange"},
 	"internal/telemetry":           {"internal/exchange"},
 	"internal/app":                 {"*"},
@@ -238,7 +239,7 @@ func TestOnlyConfigReadsTheEnvironment(t *testing.T) {
 }
 
 func TestDecisionsTakeTheTimeAsAnArgument(t *testing.T) {
-	timeless := []string{"internal/exchange", "internal/policy", "internal/mint", "internal/jws", "internal/catalog", "internal/trust", "internal/keysource", "internal/introspect", "internal/oauth"}
+	timeless := []string{"internal/exchange", "internal/limit", "internal/policy", "internal/mint", "internal/jws", "internal/catalog", "internal/trust", "internal/keysource", "internal/introspect", "internal/oauth"}
 	for _, s := range tree(t) {
 		if s.test() || !slices.Contains(timeless, s.dir) {
 			continue

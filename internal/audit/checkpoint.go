@@ -53,6 +53,13 @@ func (c checkpoint) head() (Head, error) {
 	return Head{Writer: c.Writer, Seq: c.Seq, Hash: hash}, nil
 }
 
+// signedBy says whether the checkpoint was signed by then, surely: its time is
+// cut to the second. The zero time is never.
+func (c checkpoint) signedBy(until time.Time) bool {
+	at, err := time.Parse(time.RFC3339, c.Time)
+	return until.IsZero() || err == nil && !at.Add(time.Second).After(until)
+}
+
 // Anchor keeps checkpoints outside, where who can write to the database
 // cannot.
 type Anchor interface {
@@ -71,11 +78,30 @@ type FileAnchor struct {
 // OpenFileAnchor opens the file, which is made with mode 0600 where it is not
 // there yet.
 func OpenFileAnchor(path string) (*FileAnchor, error) {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // G304: the path is the operator's setting
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // G304: the path is the operator's setting
 	if err != nil {
 		return nil, fmt.Errorf("open the anchor: %w", err)
 	}
+	if err := endLine(file); err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("open the anchor: %w", err)
+	}
 	return &FileAnchor{file: file}, nil
+}
+
+// endLine ends the line that a power cut has left unfinished, so that the next
+// checkpoint has a line of its own.
+func endLine(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 || !info.Mode().IsRegular() {
+		return err
+	}
+	last := make([]byte, 1)
+	if _, err := file.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return err
+	}
+	_, err = file.WriteString("\n")
+	return err
 }
 
 // Append writes a line and waits until the disk has it.

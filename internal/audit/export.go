@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
+	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -15,9 +16,45 @@ import (
 // program put between its tokens.
 const maxLine = 4 * maxRecord
 
-// Export writes rows as JSON lines, each a whole record with its hash.
-func Export(w io.Writer, rows iter.Seq2[Row, error]) error {
+// exportVersion is the form of the lines that Export writes.
+const exportVersion = 1
+
+// note is a line of an export that is no record. Exactly one member is set.
+type note struct {
+	Export     *span     `json:"export,omitempty"`
+	Retained   *position `json:"retained,omitempty"`
+	Checkpoint string    `json:"checkpoint,omitempty"`
+}
+
+// span is the first line: which records the export holds.
+type span struct {
+	Version int       `json:"version"`
+	Since   time.Time `json:"since,omitzero"`
+	Until   time.Time `json:"until,omitzero"`
+}
+
+// position is a Head as JSON.
+type position struct {
+	Hash   string `json:"hash"`
+	Seq    int64  `json:"seq"`
+	Writer string `json:"writer"`
+}
+
+// Export writes what [Verify] needs as JSON lines: a line that says of what
+// time the records are, the places where the chains begin, the checkpoints, and
+// then each whole record with its hash. Anchors are not written: what is held
+// outside is of use only where it comes from outside.
+func Export(w io.Writer, e Evidence, rows Rows) error {
 	out := bufio.NewWriter(w)
+	for _, n := range notes(e) {
+		line, err := json.Marshal(n)
+		if err != nil {
+			return fmt.Errorf("write the export: %w", err)
+		}
+		if _, err := out.Write(append(line, '\n')); err != nil {
+			return fmt.Errorf("write the export: %w", err)
+		}
+	}
 	for row, err := range rows {
 		if err != nil {
 			return err
@@ -32,29 +69,104 @@ func Export(w io.Writer, rows iter.Seq2[Row, error]) error {
 	return nil
 }
 
-// ReadExport reads what Export wrote, for [Verify] without the database. Other
-// spellings of the same JSON are brought back to the canonical one first. A
-// line that is no record is an error that names the line.
-func ReadExport(r io.Reader) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
-		lines := bufio.NewScanner(r)
-		lines.Buffer(make([]byte, 0, 4096), maxLine)
-		number := 0
-		for lines.Scan() {
-			number++
-			row, err := parseLine(lines.Bytes())
-			if err != nil {
-				yield(Row{}, fmt.Errorf("line %d of the export: %w", number, err))
-				return
-			}
-			if !yield(row, nil) {
-				return
-			}
+func notes(e Evidence) []note {
+	all := []note{{Export: &span{Version: exportVersion, Since: e.Since.UTC(), Until: e.Until.UTC()}}}
+	for _, h := range e.Retained {
+		all = append(all, note{Retained: &position{Hash: h.Hash.String(), Seq: h.Seq, Writer: h.Writer}})
+	}
+	for _, c := range e.Checkpoints {
+		all = append(all, note{Checkpoint: c})
+	}
+	return all
+}
+
+// ReadExport reads what Export wrote, for [Verify] without the database: the
+// evidence at once, then the records one by one. Other spellings of the same
+// JSON are brought back to the canonical one first. A line that is neither is
+// an error that names the line. Lines of records alone are an export too.
+func ReadExport(r io.Reader) (Evidence, Rows, error) {
+	x := &exportReader{lines: bufio.NewScanner(r)}
+	x.lines.Buffer(make([]byte, 0, 4096), maxLine)
+	var e Evidence
+	for x.next() {
+		n, isNote := parseNote(x.lines.Bytes())
+		if !isNote {
+			return e, x.rows, nil
 		}
-		if err := lines.Err(); err != nil {
-			yield(Row{}, fmt.Errorf("line %d of the export: %w", number+1, err))
+		if err := e.take(n); err != nil {
+			return e, nil, x.wrong(err)
 		}
 	}
+	return e, x.rows, x.fault()
+}
+
+// exportReader reads line by line; the line that it stands on is not used yet.
+type exportReader struct {
+	lines  *bufio.Scanner
+	number int
+	ended  bool
+}
+
+func (x *exportReader) next() bool {
+	x.number++
+	x.ended = !x.lines.Scan()
+	return !x.ended
+}
+
+func (x *exportReader) wrong(err error) error {
+	return fmt.Errorf("line %d of the export: %w", x.number, err)
+}
+
+func (x *exportReader) fault() error {
+	if err := x.lines.Err(); err != nil {
+		return x.wrong(err)
+	}
+	return nil
+}
+
+// rows gives the record of the line that the reader stands on, and those after.
+func (x *exportReader) rows(yield func(Row, error) bool) {
+	for ; !x.ended; x.next() {
+		row, err := parseLine(x.lines.Bytes())
+		if err != nil {
+			yield(Row{}, x.wrong(err))
+			return
+		}
+		if !yield(row, nil) {
+			return
+		}
+	}
+	if err := x.fault(); err != nil {
+		yield(Row{}, err)
+	}
+}
+
+// parseNote reads a line that is no record.
+func parseNote(line []byte) (note, bool) {
+	var n note
+	err := json.Unmarshal(line, &n, json.RejectUnknownMembers(true))
+	return n, err == nil && n != note{}
+}
+
+// take adds what a line says to the evidence.
+func (e *Evidence) take(n note) error {
+	if n.Export != nil {
+		if n.Export.Version != exportVersion {
+			return fmt.Errorf("it is of version %d; this program reads version %d", n.Export.Version, exportVersion)
+		}
+		e.Since, e.Until = n.Export.Since, n.Export.Until
+	}
+	if n.Checkpoint != "" {
+		e.Checkpoints = append(e.Checkpoints, n.Checkpoint)
+	}
+	if n.Retained != nil {
+		hash, err := ParseHash(n.Retained.Hash)
+		if err != nil {
+			return err
+		}
+		e.Retained = append(e.Retained, Head{Writer: n.Retained.Writer, Seq: n.Retained.Seq, Hash: hash})
+	}
+	return nil
 }
 
 // parseLine reads one record with its hash.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -149,7 +148,7 @@ func written(t testing.TB, n int) (rows []audit.Row, checkpoints []string) {
 	return store.kept(), store.checkpoints
 }
 
-func sequence(rows []audit.Row) iter.Seq2[audit.Row, error] {
+func sequence(rows []audit.Row) audit.Rows {
 	return func(yield func(audit.Row, error) bool) {
 		for _, row := range rows {
 			if !yield(row, nil) {

@@ -38,8 +38,9 @@ type Recorder struct {
 	o        Options
 	queue    chan *waiting
 	stopped  chan struct{}
-	chain    Chain // nil while none is claimed; Run's alone, as is signed
-	signed   Head  // of the last checkpoint
+	chain    Chain                 // nil while none is claimed; Run's alone, as is signed
+	signed   Head                  // of the last checkpoint
+	barrier  atomic.Pointer[error] // why no chain could be claimed; nil: none known
 	counters counters
 }
 
@@ -142,6 +143,7 @@ func (r *Recorder) Run(ctx context.Context) {
 	defer close(r.stopped)
 	work := context.WithoutCancel(ctx)
 	r.resume(work)
+	r.checkpoint(work)
 	tick := time.NewTicker(r.o.Interval)
 	defer tick.Stop()
 	for {
@@ -149,6 +151,7 @@ func (r *Recorder) Run(ctx context.Context) {
 		case first := <-r.queue:
 			r.write(work, r.gather(first))
 		case <-tick.C:
+			r.resume(work)
 			r.checkpoint(work)
 		case <-ctx.Done():
 			r.finish(work)
@@ -157,8 +160,19 @@ func (r *Recorder) Run(ctx context.Context) {
 	}
 }
 
+// Ready says why no record can be written, as far as is known without writing
+// one: no chain could be claimed, because the database is away or does not
+// commit durably.
+func (r *Recorder) Ready(context.Context) error {
+	if barrier := r.barrier.Load(); barrier != nil {
+		return *barrier
+	}
+	return nil
+}
+
 // resume claims a chain early, so that what a killed process left without a
-// checkpoint gets one. A database that is away is met again by the first record.
+// checkpoint gets one. A database that is away is met again by the first
+// record, or at the next interval.
 func (r *Recorder) resume(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	defer cancel()

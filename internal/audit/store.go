@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 )
 
@@ -52,6 +53,9 @@ type Filter struct {
 	Since, Until                                                   time.Time // Since ≤ time < Until
 }
 
+// Rows are records one by one, each or the error that ends them.
+type Rows = iter.Seq2[Row, error]
+
 // Evidence is what a chain is held against.
 type Evidence struct {
 	// Checkpoints are those kept beside the records, each a JWS.
@@ -59,7 +63,11 @@ type Evidence struct {
 	// Anchors are those held outside, where who can write to the database
 	// cannot.
 	Anchors []string
-	// Retained says, of each writer whose older records retention has
-	// dropped, which was the last dropped.
+	// Retained says, of each writer whose older records are not there, because
+	// retention has dropped them or because they are of another time than was
+	// asked for, which was the last of these.
 	Retained []Head
+	// Since and Until say of what time the records are; zero: all of them. What
+	// was anchored after Until says nothing about these.
+	Since, Until time.Time
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -51,6 +50,9 @@ type Report struct {
 	Chains   []ChainReport `json:"chains"`
 	Findings []Finding     `json:"findings"`
 	More     int64         `json:"more,omitempty"` // findings beyond those listed
+	// Since and Until are what the records were said to be: all of that time.
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 // OK says that nothing was found.
@@ -63,10 +65,10 @@ type Opener func(compact string) (payload []byte, err error)
 // Verify proves the chains again. Each record must be the canonical bytes that
 // were hashed, agree with its columns, and follow on the one before; each
 // checkpoint must be signed by us and name the hash that is there. rows come
-// in the order of seq within each writer, as DB.Chains and ReadExport give
+// in the order of seq within each writer, as the store and ReadExport give
 // them. The error is about reading; tampering is in the report.
-func Verify(ctx context.Context, rows iter.Seq2[Row, error], e Evidence, open Opener) (*Report, error) {
-	v := &verifier{report: &Report{Findings: []Finding{}, Chains: []ChainReport{}}, chains: map[string]*walk{}}
+func Verify(ctx context.Context, rows Rows, e Evidence, open Opener) (*Report, error) {
+	v := &verifier{report: &Report{Findings: []Finding{}, Chains: []ChainReport{}, Since: e.Since, Until: e.Until}, chains: map[string]*walk{}}
 	for _, head := range e.Retained {
 		v.walk(head.Writer).retain(head)
 	}
@@ -134,6 +136,10 @@ func (v *verifier) find(kind, writer string, seq int64, id, format string, args 
 
 // collect opens checkpoints and lays them out by writer and seq.
 func (v *verifier) collect(checkpoints []string, open Opener, outside bool) {
+	where := "checkpoint"
+	if outside {
+		where = "anchor"
+	}
 	for i, compact := range checkpoints {
 		var c checkpoint
 		payload, err := open(compact)
@@ -145,8 +151,11 @@ func (v *verifier) collect(checkpoints []string, open Opener, outside bool) {
 			head, err = c.head()
 		}
 		if err != nil {
-			v.find(Checkpoint, "", 0, "", "checkpoint %d does not verify: %v", i+1, err)
+			v.find(Checkpoint, "", 0, "", "%s %d does not verify: %v", where, i+1, err)
 			continue
+		}
+		if outside && !c.signedBy(v.report.Until) && v.walk(head.Writer).signed[head.Seq] != head.Hash {
+			continue // it is of records that are not meant to be here
 		}
 		v.expect(head, outside)
 	}

@@ -122,8 +122,10 @@ func (r *Recorder) claim(ctx context.Context) error {
 	}
 	chain, err := r.o.Store.Claim(ctx)
 	if err != nil {
+		r.barrier.Store(&err)
 		return err
 	}
+	r.barrier.Store(nil)
 	r.chain, r.signed = chain, Head{}
 	return nil
 }

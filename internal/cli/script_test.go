@@ -47,7 +47,7 @@ const adminToken = "script-script-script-script-script-script"
 //	exits N COMMAND want this exit code
 //	expand FILE     replace ${NAME} in it by the variable
 //	relies FILE AUD verify the token of an answer as a service with this audience does
-//	stop            end the server with SIGTERM; it must exit 0
+//	ends            end the server with SIGTERM; it must exit 0 (stop is a word of testscript)
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"admin": startAdmin, "server": startServer, "stop": stopServer, "idp": startIDP, "sign": sign, "exits": exits, "expand": expand, "relies": relies,
+			"admin": startAdmin, "server": startServer, "ends": stopServer, "idp": startIDP, "sign": sign, "exits": exits, "expand": expand, "relies": relies,
 		},
 	})
 }

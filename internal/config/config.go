@@ -40,7 +40,12 @@ type Config struct {
 	FetchAllowHTTP  bool
 
 	AuditClaims string // used or none
-	ErrorDetail bool   // reason in answers
+	AuditAnchor string // file; empty: none
+	// What one client may do, an address ten times: failures a minute, requests
+	// a second. 0: no limit.
+	RateFailures, RateRequests int
+
+	ErrorDetail bool // reason in answers
 	ClockSkew   time.Duration
 	LogFormat   string
 	LogLevel    slog.Level

@@ -74,6 +74,8 @@ func TestRefusesWhatCannotWork(t *testing.T) {
 		{"client certificates", map[string]string{"STRAIT_TLS_CLIENT_CA": "ca.pem"}, "not built yet"},
 		{"skew beyond reason", map[string]string{"STRAIT_CLOCK_SKEW": "1h"}, "from 0s to 5m"},
 		{"network without length", map[string]string{"STRAIT_FETCH_ALLOW_CIDRS": "10.0.0.1"}, "10.0.0.0/8"},
+		{"rate below nothing", map[string]string{"STRAIT_RATE_FAILURES": "-1"}, "STRAIT_RATE_FAILURES: want a whole number"},
+		{"rate with a unit", map[string]string{"STRAIT_RATE_REQUESTS": "10/s"}, "STRAIT_RATE_REQUESTS: want a whole number"},
 		{"log level", map[string]string{"STRAIT_LOG_LEVEL": "loud"}, "debug, info, warn"},
 		{"admin address without port", map[string]string{"STRAIT_ADMIN_ADDR": "localhost"}, "host:port"},
 	} {

@@ -123,12 +123,23 @@ func (r *Request) checkTokens() error {
 	return nil
 }
 
+// maxScopes is how many scopes can be asked for at once: all of them are
+// compared and recorded.
+const maxScopes = 100
+
+// maxScope is the longest scope. Any signed token is longer, so that one that
+// is sent in the wrong place is not recorded as a scope.
+const maxScope = 200
+
 // checkScope holds the grammar of RFC 6749 §3.3: tokens of %x21 / %x23-5B /
 // %x5D-7E with single spaces between them.
 func (r *Request) checkScope() error {
 	r.scopes, r.ignored = nil, nil
 	if r.Scope == "" {
 		return nil
+	}
+	if strings.Count(r.Scope, " ") >= maxScopes {
+		return Refuse(ScopeMalformed, "scope has more than %d scope tokens", maxScopes)
 	}
 	for scope := range strings.SplitSeq(r.Scope, " ") {
 		if !ValidScope(scope) {
@@ -145,12 +156,13 @@ func (r *Request) checkScope() error {
 	return nil
 }
 
-// ValidScope says whether s is one scope-token of RFC 6749 §3.3.
+// ValidScope says whether s is one scope-token of RFC 6749 §3.3, of at most 200
+// characters.
 func ValidScope(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
 			return false
 		}
 	}
-	return s != ""
+	return s != "" && len(s) <= maxScope
 }

@@ -23,6 +23,7 @@ type credentials struct {
 // sooner than a wrong secret.
 type authenticator struct {
 	matches func(digest, secret string) bool
+	limits  Limits
 }
 
 // authenticate finds the one method of the request (RFC 6749 §2.3) and checks
@@ -61,8 +62,13 @@ func readCredentials(headers []string, form url.Values) (credentials, error) {
 
 // verify compares the secret, and compares one also where there is no client,
 // so that an unknown client_id and a wrong secret take the same time (RFC
-// 6749 §10.10). From here on the request has its client.
+// 6749 §10.10). Who has failed too often waits before a secret is compared,
+// the right one included: the answer must not tell it from a guess. Once the
+// secret holds, the request has its client.
 func (a authenticator) verify(req *exchange.Request, presented credentials) (fosite.Client, error) {
+	if wait := a.limits.Guess(req.Time, presented.id, req.Origin.RemoteAddr); wait > 0 {
+		return nil, tooMany(wait, "too many failures of client authentication")
+	}
 	found := req.World.Clients[presented.id]
 	digests, failure := []string{""}, obstacle(found, req.Time)
 	if failure == "" {
@@ -74,13 +80,17 @@ func (a authenticator) verify(req *exchange.Request, presented credentials) (fos
 			matched = a.matches(digest, secret) && secret != "" || matched
 		}
 	}
-	switch {
-	case failure != "":
+	if failure == "" && !matched {
+		failure = "the secret of client " + found.Name + " is wrong"
+	}
+	if failure != "" {
+		a.limits.Failed(req.Time, presented.id, req.Origin.RemoteAddr)
 		return nil, unauthenticated(presented.byHeader, "%s", failure)
-	case !matched:
-		return nil, unauthenticated(presented.byHeader, "the secret of client %s is wrong", found.Name)
 	}
 	req.Client = found
+	if wait := a.limits.Client(req.Time, found.Name); wait > 0 {
+		return nil, tooMany(wait, "too many requests of the client")
+	}
 	return &fosite.DefaultClient{ID: found.ID}, nil
 }
 

@@ -11,7 +11,8 @@
 // One request to /token passes these steps, each in a file of its own name:
 //
 //  1. form: the body is read once, by us, or the request is refused.
-//  2. client: exactly one method of authentication, and it holds.
+//  2. client: exactly one method of authentication, and it holds; who asks or
+//     fails too often waits (limits.go).
 //  3. grant: the parameters become an exchange, and the exchange is run.
 //  4. answer, or the refusal from the one table in refusal.go.
 //

@@ -14,8 +14,8 @@ import (
 	"github.com/strait-sts/strait/internal/exchange"
 )
 
-// Options is what the front door is made of. All fields but Sampler and
-// Metrics are required.
+// Options is what the front door is made of. All fields but Sampler, Limits
+// and Metrics are required.
 type Options struct {
 	Service *exchange.Service
 	// World is the configuration of this moment; nil while there is none yet.
@@ -36,6 +36,7 @@ type Options struct {
 	Logger      *slog.Logger
 
 	Sampler Sampler // nil: every refusal is recorded
+	Limits  Limits  // nil: there are none
 	Metrics Metrics // nil: nothing is counted
 }
 
@@ -51,8 +52,8 @@ type Metrics interface {
 	// Exchanged counts a decision about an authenticated client, or our own
 	// failure to come to one; reason is empty where a token was issued.
 	Exchanged(decision, reason string, took time.Duration)
-	// Rejected counts a request that never became an exchange; kind is "form"
-	// or "client".
+	// Rejected counts a request that never became an exchange; kind is "form",
+	// "client" or "rate".
 	Rejected(kind string)
 }
 
@@ -78,6 +79,9 @@ func New(o Options) (*Handler, error) {
 	}
 	if o.Sampler == nil {
 		o.Sampler = everything{}
+	}
+	if o.Limits == nil {
+		o.Limits = unlimited{}
 	}
 	if o.Metrics == nil {
 		o.Metrics = uncounted{}

@@ -23,7 +23,7 @@ var errNotOurs = errors.New("fosite's own client authentication is not in use")
 // prefix match for audiences, although no request of ours reaches them.
 func newProvider(o Options) fosite.OAuth2Provider {
 	config := &fosite.Config{
-		ClientAuthenticationStrategy: authenticator{matches: o.Matches}.authenticate,
+		ClientAuthenticationStrategy: authenticator{matches: o.Matches, limits: o.Limits}.authenticate,
 		ClientSecretsHasher:          noHasher{},
 		JWKSFetcherStrategy:          noFetcher{},
 		ScopeStrategy:                fosite.ExactScopeStrategy,

@@ -4,20 +4,21 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/strait-sts/strait/internal/exchange"
 )
 
-// retryAfter is the Retry-After of a 503 and a 429, in seconds (RFC 9110
-// §10.2.3).
-const retryAfter = "5"
+// retryLater is when to try again after a fault of ours.
+const retryLater = 5 * time.Second
 
 // refusal is an exchange.Error with what only HTTP knows of it.
 type refusal struct {
 	cause     *exchange.Error
-	status    int    // 0: what belongs to the code
-	allow     string // with 405 (RFC 9110 §15.5.6)
-	challenge bool   // authentication was tried by header (RFC 6749 §5.2)
+	status    int           // 0: what belongs to the code
+	allow     string        // with 405 (RFC 9110 §15.5.6)
+	challenge bool          // authentication was tried by header (RFC 6749 §5.2)
+	wait      time.Duration // with 429: until when
 }
 
 func (r *refusal) Error() string { return r.cause.Error() }
@@ -82,7 +83,7 @@ func (h *Handler) writeRefusal(w http.ResponseWriter, c *call, no *refusal) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="strait", error="invalid_client"`)
 	}
 	if no.cause.Code == exchange.TemporarilyUnavailable {
-		w.Header().Set("Retry-After", retryAfter)
+		w.Header().Set("Retry-After", no.retryAfter())
 	}
 	h.writeJSON(w, c, status, body)
 }

@@ -38,6 +38,9 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request, c *call) (fosit
 	if c.request.World == nil {
 		return nil, exchange.Unavailable(exchange.DatabaseUnavailable, errors.New("no configuration is loaded yet"))
 	}
+	if wait := h.o.Limits.Source(c.request.Time, c.request.Origin.RemoteAddr); wait > 0 {
+		return nil, tooMany(wait, "too many requests from the address")
+	}
 	form, err := readForm(w, r)
 	if err != nil {
 		return nil, err
@@ -60,20 +63,31 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, c *call, no *re
 		h.count(c, exchange.OutcomeError, no.cause.Reason)
 	case c.request.Client != nil:
 		h.count(c, exchange.OutcomeDenied, no.cause.Reason)
+		if no.cause.Reason == exchange.RateLimited {
+			h.sample(r, c, no)
+		}
 	default:
-		h.rejected(r, c, no)
+		h.o.Metrics.Rejected(kindOf(no))
+		h.sample(r, c, no)
 	}
 	h.writeRefusal(w, c, no)
 }
 
-// rejected: strangers are always counted, and recorded up to a rate. Without
-// a record there is no decision id to answer with, and still an answer.
-func (h *Handler) rejected(r *http.Request, c *call, no *refusal) {
-	kind := "form"
-	if no.cause.Code == exchange.InvalidClient {
-		kind = "client"
+// kindOf is what was wrong with a request that never became an exchange.
+func kindOf(no *refusal) string {
+	switch {
+	case no.cause.Code == exchange.InvalidClient:
+		return "client"
+	case no.cause.Reason == exchange.RateLimited:
+		return "rate"
 	}
-	h.o.Metrics.Rejected(kind)
+	return "form"
+}
+
+// sample records what was refused without an exchange up to a rate: strangers,
+// and who asks too often, are always counted but must not fill the records.
+// Without a record there is no decision id to answer with, and still an answer.
+func (h *Handler) sample(r *http.Request, c *call, no *refusal) {
 	if !h.o.Sampler.Allow() {
 		return
 	}

@@ -35,11 +35,15 @@ func openPlain(compact string) ([]byte, error) {
 // proved verifies what the database holds.
 func proved(t testing.TB, db *postgres.DB) *audit.Report {
 	t.Helper()
-	evidence, err := db.Evidence(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := audit.Verify(t.Context(), db.Chains(t.Context()), evidence, openPlain)
+	return provedOf(t, db, time.Time{}, time.Time{})
+}
+
+func provedOf(t testing.TB, db *postgres.DB, since, until time.Time) (report *audit.Report) {
+	t.Helper()
+	err := db.Log(t.Context(), since, until, func(e audit.Evidence, rows audit.Rows) (err error) {
+		report, err = audit.Verify(t.Context(), rows, e, openPlain)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

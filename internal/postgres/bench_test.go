@@ -4,12 +4,17 @@ import (
 	"flag"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/strait-sts/strait/internal/audit"
 	"github.com/strait-sts/strait/internal/ststest"
 )
 
-var records = flag.Int("records", 20_000, "how many records BenchmarkFirstPage looks through")
+// The flags of make bench-records.
+var (
+	records       = flag.Int("records", 20_000, "how many records BenchmarkFirstPage looks through")
+	recordsFolder = flag.String("records-folder", "", "folder on a disk for BenchmarkFirstPage's database; empty: the tests' own server")
+)
 
 // BenchmarkRecord is what a durable record costs its caller. The null
 // recorder's figure is that of the same loop without one.
@@ -39,28 +44,54 @@ func BenchmarkRecord(b *testing.B) {
 	})
 }
 
+// fillRecords makes n records over the last n/100 seconds, and a writer that
+// they are of.
+func fillRecords(b *testing.B, d ststest.Database, n int) {
+	b.Helper()
+	execute(b, d.AppURL, `INSERT INTO writers (id, hash) VALUES (uuid_floor(now()), '')`)
+	const step = 500_000
+	for from := 1; from <= n; from += step {
+		execute(b, d.AppURL, fmt.Sprintf(`
+			INSERT INTO records (id, time, decision, reason, client, issuer, subject, policy, targets, jti, writer, seq, hash, body)
+			SELECT (left(uuid_floor(at)::text, 14) || '7' || substr(md5(i::text), 1, 3) || '-' || '8' || substr(md5(i::text), 4, 3) || '-' || substr(md5(i::text), 7, 12))::uuid,
+				at, CASE WHEN i %% 20 = 0 THEN 'denied' ELSE 'issued' END, CASE WHEN i %% 20 = 0 THEN 'reason-' || i %% 7 END,
+				'client-' || i %% 50, 'issuer-' || i %% 5, 'subject-' || hashint4(i) %% 100000, 'policy-' || i %% 200,
+				CASE WHEN i %% 3 = 0 THEN ARRAY['target-' || i %% 40, 'target-x'] ELSE ARRAY['target-' || i %% 40] END, 'jti',
+				(SELECT id FROM writers LIMIT 1), i, decode(repeat('00', 32), 'hex'), decode(repeat('61', 900), 'hex')
+			FROM (SELECT i, now() - make_interval(secs => (%d - i) / 100.0) AS at FROM generate_series(%d, %d) AS i) AS made`,
+			n, from, min(n, from+step-1)))
+	}
+	execute(b, d.OwnerURL, "ANALYZE records")
+}
+
+// firstPageLimit is what the first page of any filter may take.
+const firstPageLimit = 100 * time.Millisecond
+
 // BenchmarkFirstPage is the time of the first page of each filter, common and
 // rare values alike, over -records records.
 func BenchmarkFirstPage(b *testing.B) {
-	db, d := opened(b)
-	execute(b, d.AppURL, `INSERT INTO writers (id, hash) VALUES (uuid_floor(now()), '')`, fmt.Sprintf(`
-		INSERT INTO records (id, time, decision, reason, client, issuer, subject, policy, targets, jti, writer, seq, hash, body)
-		SELECT (left(uuid_floor(at)::text, 14) || '7' || substr(md5(i::text), 1, 3) || '-' || '8' || substr(md5(i::text), 4, 3) || '-' || substr(md5(i::text), 7, 12))::uuid,
-			at, CASE WHEN i %% 20 = 0 THEN 'denied' ELSE 'issued' END, CASE WHEN i %% 20 = 0 THEN 'reason-' || i %% 7 END,
-			'client-' || i %% 50, 'issuer-' || i %% 5, 'subject-' || i %% 100000, 'policy-' || i %% 200,
-			CASE WHEN i %% 3 = 0 THEN ARRAY['target-' || i %% 40, 'target-x'] ELSE ARRAY['target-' || i %% 40] END, 'jti',
-			(SELECT id FROM writers LIMIT 1), i, decode(repeat('00', 32), 'hex'), decode(repeat('61', 900), 'hex')
-		FROM (SELECT i, now() - make_interval(secs => (%[1]d - i) / 100.0) AS at FROM generate_series(1, %[1]d) AS i) AS made`, *records))
-	execute(b, d.OwnerURL, "ANALYZE records")
+	migrated := ststest.Migrated
+	if *recordsFolder != "" {
+		migrated = ststest.StartServerIn(b, *recordsFolder).Migrated
+	}
+	d := migrated(b)
+	began := time.Now()
+	fillRecords(b, d, *records)
+	b.Logf("%d records made in %v", *records, time.Since(began).Round(time.Second))
+	db := open(b, d.AppURL)
 	for name, f := range map[string]audit.Filter{
-		"none": {}, "client": {Client: "client-7"}, "issuer": {Issuer: "issuer-1"}, "subject": {Subject: "subject-17"}, "policy": {Policy: "policy-3"},
+		"none": {}, "client": {Client: "client-7"}, "issuer": {Issuer: "issuer-1"}, "subject": {Subject: "subject-17"}, "jti": {JTI: "01900000-0000-7000-8000-000000000000"}, "policy": {Policy: "policy-3"},
 		"target": {Target: "target-3"}, "second target": {Target: "target-x"}, "decision": {Decision: "denied"}, "reason": {Reason: "reason-3"},
 		"two": {Client: "client-0", Decision: "denied"}, "absent client": {Client: "nobody"}, "absent target": {Target: "nothing"}, "absent decision": {Decision: "error"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
+				began := time.Now()
 				if _, _, err := db.Records(b.Context(), f, 50, ""); err != nil {
 					b.Fatal(err)
+				}
+				if took := time.Since(began); took > firstPageLimit {
+					b.Errorf("a first page took %v, more than %v", took, firstPageLimit)
 				}
 			}
 		})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -171,57 +170,4 @@ func (db *DB) Lineage(ctx context.Context, txn string) ([]audit.Row, error) {
 	}
 	lineage, err := pgx.CollectRows(rows, scanRecord)
 	return lineage, failed("read a lineage", err)
-}
-
-// Chains gives every record, chain by chain in order, as of one instant: what
-// audit.Verify and audit.Export read.
-func (db *DB) Chains(ctx context.Context) iter.Seq2[audit.Row, error] {
-	return func(yield func(audit.Row, error) bool) {
-		stopped := errors.New("stopped")
-		err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-			rows, err := tx.Query(ctx, `SELECT `+recordColumns+` FROM records ORDER BY writer, seq, id`)
-			if err != nil {
-				return err
-			}
-			defer rows.Close()
-			for rows.Next() {
-				record, err := scanRecord(rows)
-				if err != nil {
-					return err
-				}
-				if !yield(record, nil) {
-					return stopped
-				}
-			}
-			return rows.Err()
-		})
-		if err != nil && !errors.Is(err, stopped) {
-			yield(audit.Row{}, failed("read the chains of records", err))
-		}
-	}
-}
-
-// Evidence reads the checkpoints kept here and where retention has cut.
-func (db *DB) Evidence(ctx context.Context) (e audit.Evidence, err error) {
-	ctx, cancel := limit(ctx)
-	defer cancel()
-	rows, err := db.pool.Query(ctx, `SELECT jws FROM checkpoints ORDER BY writer, seq`)
-	if err != nil {
-		return e, failed("read the checkpoints", err)
-	}
-	if e.Checkpoints, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
-		return e, failed("read the checkpoints", err)
-	}
-	rows, err = db.pool.Query(ctx, `SELECT writer::text, seq, hash FROM retained`)
-	if err != nil {
-		return e, failed("read where retention has cut", err)
-	}
-	e.Retained, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (h audit.Head, err error) {
-		var hash []byte
-		if err := row.Scan(&h.Writer, &h.Seq, &hash); err != nil {
-			return h, err
-		}
-		return h, setHash(&h.Hash, hash)
-	})
-	return e, failed("read where retention has cut", err)
 }

@@ -49,14 +49,20 @@ func running(t testing.TB, o audit.Options) (r *audit.Recorder, stop func()) {
 // all reads every record, chain by chain.
 func all(t testing.TB, db *postgres.DB) []audit.Row {
 	t.Helper()
-	var rows []audit.Row
-	for row, err := range db.Chains(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
+	var kept []audit.Row
+	err := db.Log(t.Context(), time.Time{}, time.Time{}, func(_ audit.Evidence, rows audit.Rows) error {
+		for row, err := range rows {
+			if err != nil {
+				return err
+			}
+			kept = append(kept, row)
 		}
-		rows = append(rows, row)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return rows
+	return kept
 }
 
 func TestRecordIsDurableWhenItReturns(t *testing.T) {
@@ -186,7 +192,10 @@ func TestHostileTextsAreKeptAndProved(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 	var out strings.Builder
-	if err := audit.Export(&out, db.Chains(t.Context())); err != nil {
+	err := db.Log(t.Context(), time.Time{}, time.Time{}, func(e audit.Evidence, rows audit.Rows) error {
+		return audit.Export(&out, e, rows)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	execute(t, d.OwnerURL, "CREATE TABLE exported (line jsonb)")

@@ -13,18 +13,53 @@ import (
 // kept for audit.Verify. It refuses a month that has not ended or is not the
 // oldest, since that would leave a hole.
 func DropMonth(ctx context.Context, ownerURL string, month time.Time) error {
-	config, err := pgx.ParseConfig(ownerURL)
+	conn, err := connectOwner(ctx, ownerURL)
 	if err != nil {
-		return fmt.Errorf("owner's database url: %w", err)
-	}
-	harden(config)
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return failed("connect as the owner", err)
+		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return dropMonth(ctx, tx, month.UTC()) })
 	return failed("drop the records of "+month.UTC().Format("2006-01"), err)
+}
+
+// MonthsBefore lists the months, oldest first, whose records are kept and that
+// lie before first, as the owner's role sees them.
+func MonthsBefore(ctx context.Context, ownerURL string, first time.Time) ([]time.Time, error) {
+	conn, err := connectOwner(ctx, ownerURL)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	rows, err := conn.Query(ctx, `
+		SELECT relname FROM pg_class JOIN pg_inherits ON inhrelid = oid
+		WHERE inhparent = 'records'::regclass AND relname <> 'records_default' AND relname < $1 ORDER BY relname`,
+		partitionOf(first))
+	if err != nil {
+		return nil, failed("list the months of records", err)
+	}
+	months, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (month time.Time, err error) {
+		var name string
+		if err := row.Scan(&name); err != nil {
+			return month, err
+		}
+		return time.Parse(partitionFormat, name)
+	})
+	return months, failed("list the months of records", err)
+}
+
+// partitionFormat is the name of a month's partition, for package time.
+const partitionFormat = "records_2006_01"
+
+func partitionOf(month time.Time) string { return month.UTC().Format(partitionFormat) }
+
+func connectOwner(ctx context.Context, ownerURL string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(ownerURL)
+	if err != nil {
+		return nil, fmt.Errorf("owner's database url: %w", err)
+	}
+	harden(config)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	return conn, failed("connect as the owner", err)
 }
 
 func dropMonth(ctx context.Context, tx pgx.Tx, month time.Time) error {
@@ -37,7 +72,7 @@ func dropMonth(ctx context.Context, tx pgx.Tx, month time.Time) error {
 	if err != nil {
 		return err
 	}
-	name := "records_" + first.Format("2006_01")
+	name := partitionOf(first)
 	switch {
 	case name != oldest:
 		return fmt.Errorf("the oldest month kept is %s: drop that first", oldest)

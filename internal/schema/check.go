@@ -105,7 +105,7 @@ func aScope(value string) string {
 	if exchange.ValidScope(value) {
 		return ""
 	}
-	return quoted(value) + " is not one scope token: printable ASCII without space, quote and backslash"
+	return quoted(value) + " is not one scope token: at most 200 characters of printable ASCII without space, quote and backslash"
 }
 
 // aLine is the rule for words that people read: one line of at most 1,000 bytes.

@@ -30,6 +30,18 @@ type Template struct {
 // Database is a test's own database and the ways of the two roles to it.
 type Database struct{ OwnerURL, AppURL, Name string }
 
+// Exec runs a statement at url, as its role, and says how many rows it met.
+func (d Database) Exec(t testing.TB, url, statement string) (rows int64, err error) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	tag, err := conn.Exec(t.Context(), statement)
+	return tag.RowsAffected(), err
+}
+
 // shared is the server of this test process, and what it has made.
 var shared struct {
 	once sync.Once
@@ -43,7 +55,7 @@ var shared struct {
 func NewDatabase(t testing.TB, template Template) Database {
 	t.Helper()
 	shared.once.Do(func() {
-		shared.PrivateServer, shared.err = newServer(map[string]string{"fsync": "off", "max_connections": "400"})
+		shared.PrivateServer, shared.err = newServer(roomy(), map[string]string{"fsync": "off", "max_connections": "400"})
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
@@ -66,7 +78,14 @@ type PrivateServer struct {
 // StartServer gives the test a whole server of its own, which ends with it.
 func StartServer(t testing.TB) *PrivateServer {
 	t.Helper()
-	p, err := newServer(nil)
+	return StartServerIn(t, roomy())
+}
+
+// StartServerIn is like StartServer, with the data in a folder: what is
+// measured on a disk must not be in memory.
+func StartServerIn(t testing.TB, folder string) *PrivateServer {
+	t.Helper()
+	p, err := newServer(folder, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,10 +98,10 @@ func StartServer(t testing.TB) *PrivateServer {
 	return p
 }
 
-// newServer makes a cluster in memory where there is room for it, and sees to
-// it that the server ends when this process does, however it ends.
-func newServer(settings map[string]string) (*PrivateServer, error) {
-	dir, err := os.MkdirTemp(roomy(), "strait-test-")
+// newServer makes a cluster in the folder, and sees to it that the server ends
+// when this process does, however it ends.
+func newServer(folder string, settings map[string]string) (*PrivateServer, error) {
+	dir, err := os.MkdirTemp(folder, "strait-test-")
 	if err != nil {
 		return nil, err
 	}

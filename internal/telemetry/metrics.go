@@ -39,7 +39,7 @@ func NewMetrics(version string, pool func() PoolStats) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(100e-6, 2, 15),
 		}, []string{"decision"}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "strait_rejected_total", Help: "Requests refused before an exchange: unreadable, or not authenticated.",
+			Name: "strait_rejected_total", Help: "Requests refused before an exchange: unreadable, not authenticated, or too many.",
 		}, []string{"kind"}),
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "strait_key_fetches_total", Help: "Fetches of issuers' keys by result.",
@@ -81,8 +81,8 @@ func (m *Metrics) Exchanged(decision, reason string, took time.Duration) {
 	m.latency.WithLabelValues(decision).Observe(took.Seconds())
 }
 
-// Rejected counts a request that never became an exchange; kind is "form" or
-// "client".
+// Rejected counts a request that never became an exchange; kind is "form",
+// "client" or "rate".
 func (m *Metrics) Rejected(kind string) { m.rejected.WithLabelValues(kind).Inc() }
 
 // KeysFetched counts a fetch of an issuer's keys; result is "ok" or "failed".
