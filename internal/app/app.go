@@ -16,7 +16,9 @@ import (
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/config"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/expr"
 	"github.com/strait-sts/strait/internal/keyring"
+	"github.com/strait-sts/strait/internal/keysource"
 	"github.com/strait-sts/strait/internal/limit"
 	"github.com/strait-sts/strait/internal/oauth"
 	"github.com/strait-sts/strait/internal/pgserver"
@@ -37,8 +39,8 @@ var (
 	_ oauth.Sampler     = (*audit.Sampler)(nil)
 	_ oauth.Limits      = (*limit.Limits)(nil)
 	_ oauth.Metrics     = (*telemetry.Metrics)(nil)
+	_ keysource.Metrics = (*telemetry.Metrics)(nil)
 	_ admin.Audit       = proof{}
-	_ trust.Metrics     = (*telemetry.Metrics)(nil)
 )
 
 // How long a stop may take: first requests in flight, then the database.
@@ -61,14 +63,15 @@ type App struct {
 	clock   func() time.Time
 	metrics *telemetry.Metrics
 
-	server   *server.Server
-	postgres *pgserver.Server // nil with an external database
-	db       *postgres.DB
-	ring     *keyring.Ring
-	catalog  *catalog.Catalog
-	trust    *trust.Trust
-	recorder *audit.Recorder
-	anchor   *audit.FileAnchor // nil: checkpoints are kept in the database alone
+	server      *server.Server
+	postgres    *pgserver.Server // nil with an external database
+	db          *postgres.DB
+	ring        *keyring.Ring
+	catalog     *catalog.Catalog
+	expressions *expr.Compiler
+	trust       *trust.Trust
+	recorder    *audit.Recorder
+	anchor      *audit.FileAnchor // nil: checkpoints are kept in the database alone
 
 	world   atomic.Pointer[exchange.World]
 	rebuild sync.Mutex
@@ -168,13 +171,14 @@ func (a *App) listen(ctx context.Context) (err error) {
 func (a *App) begin(ctx context.Context, version string) error {
 	a.metrics = telemetry.NewMetrics(version, a.poolStats)
 	a.trust = a.newTrust()
+	a.metrics.WatchIssuers(a.issuerStats)
 	if err := a.openRecorder(); err != nil {
 		return err
 	}
 	a.refresh()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopWork = stop
-	for _, run := range []func(context.Context){a.recorder.Run, a.trust.Run, a.watch, a.keepPartitions} {
+	for _, run := range []func(context.Context){a.recorder.Run, a.trust.Run, a.watch, a.keepPartitions, a.pruneClaims} {
 		a.work.Go(func() { run(work) })
 	}
 	return nil

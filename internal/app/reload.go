@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/expr"
 	"github.com/strait-sts/strait/internal/fetch"
 	"github.com/strait-sts/strait/internal/schema"
 	"github.com/strait-sts/strait/internal/trust"
@@ -13,16 +15,29 @@ import (
 // openCatalog loads the catalogue. Objects that are stored and cannot be used
 // are left out and named in the log: they affect nothing but themselves.
 func (a *App) openCatalog(ctx context.Context) error {
+	var err error
+	if a.expressions, err = expr.NewCompiler(programs); err != nil {
+		return err
+	}
 	policy := a.fetchPolicy()
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.db, Clock: a.clock, Decode: schema.DecodeJSON,
 		Checkers: []catalog.Checker{
 			schema.Check(schema.Identity{Issuer: a.cfg.Issuer, AdminAudience: a.cfg.AdminAudience}),
-			trust.Checker(policy),
+			trust.Checker(policy), checkExpressions(a.expressions),
 		},
-		Digest: a.ring.Digest, Matches: a.ring.Matches,
+		Digest: a.ring.Digest, Matches: a.ring.Matches, Seal: a.seal, Unseal: a.unseal,
 	})
 	return a.reload(ctx)
+}
+
+// seal and unseal keep what we must present for an object's field.
+func (a *App) seal(o catalog.Ref, field string, secret exchange.Secret) ([]byte, error) {
+	return a.ring.SealSecret(string(o.Kind), o.Name, field, secret)
+}
+
+func (a *App) unseal(o catalog.Ref, field string, sealed []byte) (exchange.Secret, error) {
+	return a.ring.OpenSecret(string(o.Kind), o.Name, field, sealed)
 }
 
 // reload reads the catalogue anew.
@@ -43,7 +58,7 @@ func (a *App) fetchPolicy() fetch.Policy {
 
 func (a *App) newTrust() *trust.Trust {
 	return trust.New(trust.Options{
-		Fetch: fetch.New(a.fetchPolicy()), Own: a.ring, Issuer: a.cfg.Issuer,
+		Fetch: fetch.New(a.fetchPolicy()), Own: a.ring, Unseal: a.unseal, Rules: compileIssuer(a.expressions), Issuer: a.cfg.Issuer,
 		Clock: a.clock, Skew: a.cfg.ClockSkew, Logger: a.log, Metrics: a.metrics,
 	})
 }
@@ -91,6 +106,26 @@ func (a *App) keepPartitions(ctx context.Context) {
 	for {
 		if err := a.db.MakePartitions(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("partitions for records could not be made", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// claimGrace is how long a replay claim outlives its token: the clocks of
+// replicas differ.
+const claimGrace = 5 * time.Minute
+
+// pruneClaims forgets tokens that can be used no more.
+func (a *App) pruneClaims(ctx context.Context) {
+	ticker := time.NewTicker(10 * time.Minute)
+	defer ticker.Stop()
+	for {
+		if _, err := a.db.PruneClaims(ctx, a.clock().Add(-claimGrace)); err != nil && ctx.Err() == nil {
+			a.log.Error("replay claims could not be pruned", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -34,7 +34,10 @@ var layout = map[string][]string{
 	"internal/schema":              {"internal/catalog", "internal/exchange"},
 	"internal/manifest":            {"internal/catalog", "internal/schema", "internal/exchange"},
 	"internal/keyring":             {"internal/exchange"},
-	"internal/trust":               {"internal/exchange", "internal/catalog", "internal/jws", "internal/fetch"},
+	"internal/expr":                {"internal/exchange"},
+	"internal/keysource":           {"internal/jws", "internal/fetch"},
+	"internal/introspect":          {"internal/exchange", "internal/jws", "internal/fetch"},
+	"internal/trust":               {"internal/exchange", "internal/catalog", "internal/jws", "internal/fetch", "internal/keysource", "internal/introspect"},
 	"internal/policy":              {"internal/exchange", "internal/catalog"},
 	"internal/mint":                {"internal/exchange", "internal/jws"},
 	"internal/audit":               {"internal/exchange"},
@@ -62,6 +65,7 @@ var fences = map[string][]string{
 	"github.com/gorilla/mux":     {"internal/server", "internal/admin"},
 	"github.com/go-jose/":        {"internal/keyring", "internal/ststest", "examples/demo"},
 	"github.com/prometheus/":     {"internal/telemetry"},
+	"cel.dev/cel-go/":            {"internal/expr"},
 	"github.com/spf13/cobra":     {"internal/cli"},
 	"go.yaml.in/yaml/":           {"internal/manifest"},
 	"github.com/coreos/go-oidc/": {"examples/demo", "internal/ststest"},
@@ -235,7 +239,7 @@ func TestOnlyConfigReadsTheEnvironment(t *testing.T) {
 }
 
 func TestDecisionsTakeTheTimeAsAnArgument(t *testing.T) {
-	timeless := []string{"internal/exchange", "internal/limit", "internal/policy", "internal/mint", "internal/jws", "internal/catalog", "internal/trust", "internal/oauth"}
+	timeless := []string{"internal/exchange", "internal/limit", "internal/policy", "internal/mint", "internal/jws", "internal/catalog", "internal/trust", "internal/keysource", "internal/introspect", "internal/oauth"}
 	for _, s := range tree(t) {
 		if s.test() || !slices.Contains(timeless, s.dir) {
 			continue

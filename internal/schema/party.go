@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -39,8 +40,12 @@ func (r *report) trustedIssuer(spec *catalog.TrustedIssuer) {
 	r.keys(spec.Keys)
 	r.authority(spec.CertificateAuthority)
 	r.span("/spec/maxStale", spec.MaxStale, maxStale)
-	r.list("/spec/audiences", spec.Audiences, aToken)
-	r.list("/spec/algorithms", spec.Algorithms, anAlgorithm)
+	if spec.Keys.Introspection != nil {
+		r.opaque(spec)
+	} else {
+		r.list("/spec/audiences", spec.Audiences, aToken)
+		r.list("/spec/algorithms", spec.Algorithms, anAlgorithm)
+	}
 	r.list("/spec/acceptAs", spec.AcceptAs, oneOf("subject"))
 	r.list("/spec/tokenTypes", spec.TokenTypes, oneOf(shortTypes...))
 	r.each("/spec/typ", spec.Typ, aToken)
@@ -48,21 +53,24 @@ func (r *report) trustedIssuer(spec *catalog.TrustedIssuer) {
 	r.skew(spec.ClockSkew)
 	r.text("/spec/scopeClaim", spec.ScopeClaim, aClaim)
 	r.subject(spec.ClaimMappings.Subject)
+	for i, rule := range spec.ClaimValidationRules {
+		r.text(below(below("/spec/claimValidationRules", i), "message"), cmp.Or(rule.Message, rule.Expression), aLine)
+	}
 	r.word("/spec/mode", string(spec.Mode), string(catalog.ModeEnforce), string(catalog.ModeDisabled))
 }
 
 // keys holds that they come from exactly one place.
 func (r *report) keys(k catalog.Keys) {
 	sources := 0
-	for _, set := range []bool{k.Discovery != nil, k.JWKSURI != "", k.JWKS != nil} {
+	for _, set := range []bool{k.Discovery != nil, k.JWKSURI != "", k.JWKS != nil, k.Introspection != nil} {
 		if set {
 			sources++
 		}
 	}
 	if sources == 0 {
-		r.add("/spec/keys", catalog.CodeRequired, "needs one of discovery (write discovery: {}), jwksUri, jwks")
+		r.add("/spec/keys", catalog.CodeRequired, "needs one of discovery (write discovery: {}), jwksUri, jwks, introspection")
 	} else if sources > 1 {
-		r.add("/spec/keys", catalog.CodeConflict, "has %d of discovery, jwksUri and jwks; keep one", sources)
+		r.add("/spec/keys", catalog.CodeConflict, "has %d of discovery, jwksUri, jwks and introspection; keep one", sources)
 	}
 	if k.Discovery != nil && k.Discovery.URL != "" {
 		r.text("/spec/keys/discovery/url", k.Discovery.URL, aURL)
@@ -143,7 +151,12 @@ func aClaim(value string) string {
 
 func (r *report) subject(m catalog.SubjectMapping) {
 	const at = "/spec/claimMappings/subject"
-	r.text(at+"/claim", m.Claim, aLine)
+	switch {
+	case m.Expression == "":
+		r.text(at+"/claim", m.Claim, aLine)
+	case m.Claim != "":
+		r.add(at+"/expression", catalog.CodeConflict, "stands beside claim; the subject comes from one of them, leave the other out")
+	}
 	switch {
 	case m.Prefix == nil:
 		r.add(at+"/prefix", catalog.CodeRequired, `must be written, so that two issuers cannot name one person by accident; it may be ""`)
