@@ -40,7 +40,18 @@ type Key struct {
 	Retired   *time.Time `json:"retired,omitempty"`
 }
 
-// Options is what the admin API works with; all but RequestID are required.
+// Trust is what the admin API asks of package trust.
+type Trust interface {
+	// Health is the state of the issuers of these entries: JSON by their names.
+	// One that is not known yet is left out.
+	Health() map[string]any
+	// Probe reaches an entry's issuer now and tells what it found, as JSON. It
+	// answers catalog.ErrNotFound.
+	Probe(ctx context.Context, name string) (any, error)
+}
+
+// Options is what the admin API works with; all but RequestID and Trust are
+// required.
 type Options struct {
 	Token   exchange.Secret // the bootstrap token; empty: nobody enters
 	Catalog Catalog
@@ -52,6 +63,10 @@ type Options struct {
 	Changes func(ctx context.Context, before int64, limit int) ([]catalog.Change, error)
 	// Keys lists the signing keys.
 	Keys func(context.Context) ([]Key, error)
+	// Trust tells of trusted issuers; nil: nothing is known of any.
+	Trust Trust
+	// Explain rehearses an exchange.
+	Explain Explain
 	// RequestID is the id that the log knows a request by.
 	RequestID func(*http.Request) string
 	Logger    *slog.Logger
@@ -110,7 +125,9 @@ func (a *server) router() *mux.Router {
 		route(http.MethodPut, plural+name, a.put(kind))
 		route(http.MethodDelete, plural+name, a.delete(kind))
 	}
+	route(http.MethodPost, "/"+catalog.KindTrustedIssuer.Plural()+name+":probe", a.probe)
 	route(http.MethodPost, "/apply", a.apply)
+	route(http.MethodPost, "/explain", a.explain)
 	route(http.MethodGet, "/changes", a.changes)
 	route(http.MethodGet, "/exchanges", a.exchanges)
 	route(http.MethodGet, "/exchanges/{id}", a.exchange)

@@ -40,6 +40,11 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	return newBenchWith(t, func(*Options) {})
+}
+
+func newBenchWith(t *testing.T, change func(*Options)) *bench {
+	t.Helper()
 	b := &bench{t: t, store: &memory{}, token: strings.Repeat("t", 40), log: &bytes.Buffer{}, routes: contract(t)}
 	digest := func(secret string) (string, error) { return fmt.Sprintf("digest-of-%d", len(secret)), nil }
 	objects := catalog.New(catalog.Options{
@@ -48,14 +53,16 @@ func newBench(t *testing.T) *bench {
 		Digest:   digest,
 		Matches:  func(kept, secret string) bool { made, _ := digest(secret); return made == kept },
 	})
-	b.handler = New(Options{
+	options := Options{
 		Token: exchange.Secret(b.token), Catalog: objects, Decode: schema.DecodeJSON, Records: b, Changes: b.store.list,
 		Keys: func(context.Context) ([]Key, error) {
 			return []Key{{ID: "k1", Algorithm: "ES256", State: "active", Created: noon}}, b.store.broken
 		},
 		RequestID: func(*http.Request) string { return "req-1" },
 		Logger:    slog.New(slog.NewTextHandler(b.log, nil)),
-	})
+	}
+	change(&options)
+	b.handler = New(options)
 	return b
 }
 

@@ -22,13 +22,14 @@ type status struct {
 	Revision int64  `json:"revision"`
 	ETag     string `json:"etag,omitempty"`
 	Set      string `json:"set,omitempty"`
+	Health   any    `json:"health,omitempty"` // of a trusted issuer
 }
 
 // view is an entry as it is answered: its canonical form, which holds no
 // secret, with status as the last member. Without a tag, it is a preview.
-func view(e *catalog.Entry, etag string) json.RawMessage {
+func view(e *catalog.Entry, etag string, health map[string]any) json.RawMessage {
 	canonical := e.Canonical()
-	added, err := json.Marshal(status{Revision: e.Revision, ETag: etag, Set: e.Set})
+	added, err := json.Marshal(status{Revision: e.Revision, ETag: etag, Set: e.Set, Health: health[e.Metadata.Name]})
 	if err != nil || len(canonical) == 0 {
 		return nil // answered as an error by reply
 	}
@@ -46,9 +47,10 @@ func (a *server) list(kind catalog.Kind) handler {
 		if err != nil {
 			return err
 		}
+		health := a.health(kind)
 		body := cut(p, kind.Plural(), ofKind(a.Catalog.Current(), kind, p),
 			func(e *catalog.Entry) string { return e.Metadata.Name },
-			func(e *catalog.Entry) json.RawMessage { return view(e, e.ETag()) })
+			func(e *catalog.Entry) json.RawMessage { return view(e, e.ETag(), health) })
 		return reply(w, http.StatusOK, body)
 	}
 }
@@ -75,7 +77,7 @@ func (a *server) get(kind catalog.Kind) handler {
 		if e == nil {
 			return catalog.ErrNotFound
 		}
-		return replyObject(w, http.StatusOK, e, false)
+		return a.replyObject(w, http.StatusOK, e, false)
 	}
 }
 
@@ -106,7 +108,7 @@ func (a *server) put(kind catalog.Kind) handler {
 		if result == catalog.Created {
 			code = http.StatusCreated
 		}
-		return replyObject(w, code, e, write.DryRun)
+		return a.replyObject(w, code, e, write.DryRun)
 	}
 }
 
@@ -124,13 +126,13 @@ func misplaced(o catalog.Object, path catalog.Ref) []catalog.FieldError {
 
 // replyObject answers with an object and its strong entity tag (RFC 9110
 // §8.8.3). What a dry run shows does not exist, so it has none.
-func replyObject(w http.ResponseWriter, code int, e *catalog.Entry, preview bool) error {
+func (a *server) replyObject(w http.ResponseWriter, code int, e *catalog.Entry, preview bool) error {
 	if preview {
-		return reply(w, code, view(e, ""))
+		return reply(w, code, view(e, "", nil))
 	}
 	etag := e.ETag()
 	w.Header().Set("ETag", etag)
-	return reply(w, code, view(e, etag))
+	return reply(w, code, view(e, etag, a.health(e.Kind)))
 }
 
 // delete answers DELETE /{plural}/{name}.
@@ -147,4 +149,28 @@ func (a *server) delete(kind catalog.Kind) handler {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
+}
+
+// health is what is known of the issuers; nil for objects of another kind.
+func (a *server) health(kind catalog.Kind) map[string]any {
+	if kind != catalog.KindTrustedIssuer || a.Trust == nil {
+		return nil
+	}
+	return a.Trust.Health()
+}
+
+// probe answers POST /trusted-issuers/{name}:probe: 200 with what was found,
+// also where the issuer could not be reached.
+func (a *server) probe(w http.ResponseWriter, r *http.Request) error {
+	if _, err := query(r); err != nil {
+		return err
+	}
+	if a.Trust == nil {
+		return catalog.ErrNotFound
+	}
+	found, err := a.Trust.Probe(r.Context(), mux.Vars(r)["name"])
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, found)
 }

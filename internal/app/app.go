@@ -16,6 +16,7 @@ import (
 	"github.com/strait-sts/strait/internal/config"
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/keyring"
+	"github.com/strait-sts/strait/internal/keysource"
 	"github.com/strait-sts/strait/internal/oauth"
 	"github.com/strait-sts/strait/internal/pgserver"
 	"github.com/strait-sts/strait/internal/postgres"
@@ -34,7 +35,7 @@ var (
 	_ exchange.Recorder = (*audit.Recorder)(nil)
 	_ oauth.Sampler     = (*audit.Sampler)(nil)
 	_ oauth.Metrics     = (*telemetry.Metrics)(nil)
-	_ trust.Metrics     = (*telemetry.Metrics)(nil)
+	_ keysource.Metrics = (*telemetry.Metrics)(nil)
 )
 
 // How long a stop may take: first requests in flight, then the database.
@@ -163,11 +164,12 @@ func (a *App) listen(ctx context.Context) (err error) {
 func (a *App) begin(ctx context.Context, version string) error {
 	a.metrics = telemetry.NewMetrics(version, a.poolStats)
 	a.trust = a.newTrust()
+	a.metrics.WatchIssuers(a.issuerStats)
 	a.recorder = audit.New(audit.Options{Store: a.db, Clock: a.clock, Logger: a.log, Signer: a.ring})
 	a.refresh()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopWork = stop
-	for _, run := range []func(context.Context){a.recorder.Run, a.trust.Run, a.watch, a.keepPartitions} {
+	for _, run := range []func(context.Context){a.recorder.Run, a.trust.Run, a.watch, a.keepPartitions, a.pruneClaims} {
 		a.work.Go(func() { run(work) })
 	}
 	return nil

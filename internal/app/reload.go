@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/fetch"
 	"github.com/strait-sts/strait/internal/schema"
 	"github.com/strait-sts/strait/internal/trust"
@@ -20,9 +21,18 @@ func (a *App) openCatalog(ctx context.Context) error {
 			schema.Check(schema.Identity{Issuer: a.cfg.Issuer, AdminAudience: a.cfg.AdminAudience}, policy.CheckIssuer),
 			trust.Checker(policy),
 		},
-		Digest: a.ring.Digest, Matches: a.ring.Matches,
+		Digest: a.ring.Digest, Matches: a.ring.Matches, Seal: a.seal, Unseal: a.unseal,
 	})
 	return a.reload(ctx)
+}
+
+// seal and unseal keep what we must present for an object's field.
+func (a *App) seal(o catalog.Ref, field string, secret exchange.Secret) ([]byte, error) {
+	return a.ring.SealSecret(string(o.Kind), o.Name, field, secret)
+}
+
+func (a *App) unseal(o catalog.Ref, field string, sealed []byte) (exchange.Secret, error) {
+	return a.ring.OpenSecret(string(o.Kind), o.Name, field, sealed)
 }
 
 // reload reads the catalogue anew.
@@ -43,7 +53,7 @@ func (a *App) fetchPolicy() fetch.Policy {
 
 func (a *App) newTrust() *trust.Trust {
 	return trust.New(trust.Options{
-		Fetch: fetch.New(a.fetchPolicy()), Own: a.ring, Issuer: a.cfg.Issuer,
+		Fetch: fetch.New(a.fetchPolicy()), Own: a.ring, Unseal: a.unseal, Issuer: a.cfg.Issuer,
 		Clock: a.clock, Skew: a.cfg.ClockSkew, Logger: a.log, Metrics: a.metrics,
 	})
 }
@@ -91,6 +101,26 @@ func (a *App) keepPartitions(ctx context.Context) {
 	for {
 		if err := a.db.MakePartitions(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("partitions for records could not be made", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// claimGrace is how long a replay claim outlives its token: the clocks of
+// replicas differ.
+const claimGrace = 5 * time.Minute
+
+// pruneClaims forgets tokens that can be used no more.
+func (a *App) pruneClaims(ctx context.Context) {
+	ticker := time.NewTicker(10 * time.Minute)
+	defer ticker.Stop()
+	for {
+		if _, err := a.db.PruneClaims(ctx, a.clock().Add(-claimGrace)); err != nil && ctx.Err() == nil {
+			a.log.Error("replay claims could not be pruned", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -33,7 +33,9 @@ var layout = map[string][]string{
 	"internal/schema":              {"internal/catalog", "internal/exchange"},
 	"internal/manifest":            {"internal/catalog", "internal/schema", "internal/exchange"},
 	"internal/keyring":             {"internal/exchange"},
-	"internal/trust":               {"internal/exchange", "internal/catalog", "internal/jws", "internal/fetch"},
+	"internal/keysource":           {"internal/jws", "internal/fetch"},
+	"internal/introspect":          {"internal/exchange", "internal/jws", "internal/fetch"},
+	"internal/trust":               {"internal/exchange", "internal/catalog", "internal/jws", "internal/fetch", "internal/keysource", "internal/introspect"},
 	"internal/policy":              {"internal/exchange", "internal/catalog"},
 	"internal/mint":                {"internal/exchange", "internal/jws"},
 	"internal/audit":               {"internal/exchange"},
@@ -232,7 +234,7 @@ func TestOnlyConfigReadsTheEnvironment(t *testing.T) {
 }
 
 func TestDecisionsTakeTheTimeAsAnArgument(t *testing.T) {
-	timeless := []string{"internal/exchange", "internal/policy", "internal/mint", "internal/jws", "internal/catalog", "internal/trust", "internal/oauth"}
+	timeless := []string{"internal/exchange", "internal/policy", "internal/mint", "internal/jws", "internal/catalog", "internal/trust", "internal/keysource", "internal/introspect", "internal/oauth"}
 	for _, s := range tree(t) {
 		if s.test() || !slices.Contains(timeless, s.dir) {
 			continue

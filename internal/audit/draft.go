@@ -34,6 +34,7 @@ type draft struct {
 	canonical []byte
 	cuts      cuts
 	copies    Copies
+	claims    []exchange.ReplayClaim
 }
 
 // newDraft normalises a record: canonical JSON (RFC 8785), UTF-8 without NUL,
@@ -53,9 +54,14 @@ func newDraft(rec *exchange.Record) (*draft, error) {
 		return nil, fmt.Errorf("record %s: %w", rec.ID, err)
 	}
 	if plain(canonical) {
-		return &draft{canonical, cutsOf(canonical), copiesOf(rec)}, nil
+		return &draft{canonical: canonical, cuts: cutsOf(canonical), copies: copiesOf(rec), claims: rec.Claims}, nil
 	}
-	return shortened(raw)
+	d, err := shortened(raw)
+	if err != nil {
+		return nil, err
+	}
+	d.claims = rec.Claims
+	return d, nil
 }
 
 // checkID wants the 36 characters of a UUID: the store could not keep another,
@@ -155,7 +161,7 @@ func redrafted(canonical []byte) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &draft{canonical, cutsOf(canonical), told.Copies}, nil
+	return &draft{canonical: canonical, cuts: cutsOf(canonical), copies: told.Copies}, nil
 }
 
 // shortener normalises a JSON value in place and remembers whether it cut.

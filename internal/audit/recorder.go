@@ -86,7 +86,8 @@ func (r *Recorder) Stats() Stats {
 // Record returns nil once the record is durable. Any error is an
 // *exchange.Error that the caller answers 503 with: overloaded when the queue
 // is full, else audit_unavailable. The record may then still come to be kept;
-// its token must not leave.
+// its token must not leave. One other error there is: the refusal "replayed" of
+// a record whose claims were taken; nothing of it was kept.
 func (r *Recorder) Record(ctx context.Context, rec *exchange.Record) error {
 	draft, err := newDraft(rec)
 	if err != nil {
@@ -98,10 +99,12 @@ func (r *Recorder) Record(ctx context.Context, rec *exchange.Record) error {
 	default:
 		return r.fail(exchange.Overloaded, ErrFull)
 	}
-	if err := r.await(ctx, w); err != nil {
-		return r.fail(exchange.AuditUnavailable, err)
+	err = r.await(ctx, w)
+	var refused *exchange.Error
+	if err == nil || errors.As(err, &refused) {
+		return err
 	}
-	return nil
+	return r.fail(exchange.AuditUnavailable, err)
 }
 
 func (r *Recorder) fail(reason exchange.Reason, err error) error {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/strait-sts/strait/internal/exchange"
 )
 
 // Hash is a SHA-256; the zero Hash stands before the first record of a chain.
@@ -42,6 +44,8 @@ type Row struct {
 	Seq    int64
 	Hash   Hash   // SHA-256 of Body
 	Body   []byte // canonical JSON (RFC 8785): the record, writer, seq and prevHash
+	// Claims are what the record uses up; only Append looks at them.
+	Claims []exchange.ReplayClaim
 }
 
 // Head is the row's place in its chain.

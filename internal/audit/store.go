@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -10,6 +11,16 @@ import (
 // and kept none of them: one is not acceptable, and the chain stands where it
 // stood. Any other error leaves open what was kept.
 var ErrRefused = errors.New("the records were refused")
+
+// ReplayedError is what [Chain.Append] answers when claims of some rows were
+// taken before, by whichever replica or by a row before them: nothing was kept,
+// and the chain stands where it stood.
+type ReplayedError struct{ Rows []int }
+
+// Error counts them.
+func (e *ReplayedError) Error() string {
+	return fmt.Sprintf("%d records claim what was used before", len(e.Rows))
+}
 
 // Store keeps the records. Package postgres satisfies it.
 type Store interface {
@@ -23,8 +34,8 @@ type Store interface {
 type Chain interface {
 	// Head is the newest record kept.
 	Head() Head
-	// Append keeps the rows, which follow on Head, in one transaction; they
-	// are durable when it returns nil.
+	// Append keeps the rows, which follow on Head, and all their claims in one
+	// transaction; they are durable when it returns nil.
 	Append(ctx context.Context, rows []Row) error
 	// Settle says, after an Append that failed, whether its rows were kept:
 	// the chain is over, and what it answers stays true.

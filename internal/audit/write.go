@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/strait-sts/strait/internal/exchange"
 )
 
 // attempts is how often a batch is written whose connection was lost each
@@ -22,6 +24,10 @@ func (r *Recorder) write(ctx context.Context, batch []*waiting) {
 			return
 		}
 		again, err := r.attempt(ctx, batch)
+		if rest, some := refuseReplayed(batch, err); some {
+			batch, attempt = rest, attempt-1 // at least one fewer each time
+			continue
+		}
 		if !again || attempt == attempts {
 			r.answer(ctx, batch, err)
 			return
@@ -37,7 +43,8 @@ func (r *Recorder) attempt(ctx context.Context, batch []*waiting) (again bool, e
 	}
 	rows := linked(batch, r.chain.Head())
 	err = r.chain.Append(ctx, rows)
-	if err == nil || errors.Is(err, ErrRefused) {
+	var replayed *ReplayedError
+	if err == nil || errors.Is(err, ErrRefused) || errors.As(err, &replayed) {
 		return false, err
 	}
 	kept, unsettled := r.chain.Settle(ctx, rows[len(rows)-1].Head())
@@ -50,6 +57,32 @@ func (r *Recorder) attempt(ctx context.Context, batch []*waiting) (again bool, e
 	default:
 		return ctx.Err() == nil, err
 	}
+}
+
+// refuseReplayed answers the exchanges whose tokens were used before, and gives
+// the others of the batch; some is false where err is another one.
+func refuseReplayed(batch []*waiting, err error) (rest []*waiting, some bool) {
+	var replayed *ReplayedError
+	if !errors.As(err, &replayed) || len(replayed.Rows) == 0 {
+		return batch, false
+	}
+	for i, w := range batch {
+		if slices.Contains(replayed.Rows, i) {
+			w.done <- w.draft.replayed()
+			continue
+		}
+		rest = append(rest, w)
+	}
+	return rest, true
+}
+
+// replayed is the refusal of an exchange whose token was used before.
+func (d *draft) replayed() error {
+	role, issuer := exchange.RoleSubject, ""
+	if len(d.claims) > 0 {
+		role, issuer = d.claims[0].Role, d.claims[0].Scope
+	}
+	return role.Refuse(exchange.Replayed, "trusted issuer %q is singleUse, and a token with this jti was exchanged before", issuer)
 }
 
 // answer tells each exchange of the batch how it went. Where the store refused

@@ -7,13 +7,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/strait-sts/strait/internal/exchange"
 )
 
 // Checker finds faults in a snapshot that only another package can see: an
 // expression that does not compile, a key that is none.
 type Checker func(*Snapshot) []FieldError
 
-// Options is what a Catalog works with. All but Checkers are required.
+// Options is what a Catalog works with. All but Checkers, Seal and Unseal are
+// required.
 type Options struct {
 	Store Store
 	// Decode reads one object strictly, with its defaults: schema.DecodeJSON.
@@ -23,7 +26,11 @@ type Options struct {
 	// digest was made from the secret.
 	Digest  func(secret string) (digest string, err error)
 	Matches func(digest, secret string) bool
-	Clock   func() time.Time
+	// Seal encrypts a secret for an object's field, so that it is of use nowhere
+	// else; Unseal opens it. Without them, no secret can be kept.
+	Seal   func(object Ref, field string, secret exchange.Secret) (sealed []byte, err error)
+	Unseal func(object Ref, field string, sealed []byte) (exchange.Secret, error)
+	Clock  func() time.Time
 }
 
 // Catalog keeps the newest snapshot of a store and writes to the store. Its
@@ -101,7 +108,7 @@ func (c *Catalog) entry(r Row) (*Entry, []FieldError) {
 	for i := range faults {
 		faults[i].Kind, faults[i].Name = r.Kind, r.Name
 	}
-	return &Entry{Object: o, Revision: r.Revision, Set: r.Set, Digests: r.Digests}, faults
+	return &Entry{Object: o, Revision: r.Revision, Set: r.Set, Digests: r.Digests, Sealed: r.Sealed}, faults
 }
 
 // settle leaves out what collides until the rest stands together. A reference

@@ -109,8 +109,8 @@ type TrustedIssuer struct {
 	Keys                 Keys          `json:"keys"`
 	CertificateAuthority string        `json:"certificateAuthority,omitempty"`
 	MaxStale             Duration      `json:"maxStale,omitzero"`
-	Audiences            []string      `json:"audiences"`
-	Algorithms           []string      `json:"algorithms"`
+	Audiences            []string      `json:"audiences,omitempty"`
+	Algorithms           []string      `json:"algorithms,omitempty"`
 	AcceptAs             []string      `json:"acceptAs"`
 	TokenTypes           []string      `json:"tokenTypes,omitempty"` // short names of RFC 8693 §3
 	Typ                  []string      `json:"typ,omitempty"`
@@ -128,7 +128,20 @@ type Keys struct {
 	Discovery     *Discovery      `json:"discovery,omitzero"`
 	JWKSURI       string          `json:"jwksUri,omitempty"`
 	JWKS          json.RawMessage `json:"jwks,omitempty"` // a JWK Set (RFC 7517 §5)
-	Introspection json.RawMessage `json:"introspection,omitempty"`
+	Introspection *Introspection  `json:"introspection,omitzero"`
+}
+
+// Introspection is for opaque tokens: their issuer is asked about each (RFC
+// 7662 §2).
+type Introspection struct {
+	URL      string `json:"url"`
+	ClientID string `json:"clientId"` // who we are there
+	// ClientSecret is write-only: the catalogue keeps it sealed, in [Entry].
+	ClientSecret exchange.Secret `json:"clientSecret,omitzero"`
+	// ClientSecretFrom stands in files alone, as SecretFrom does.
+	ClientSecretFrom *SecretFrom `json:"clientSecretFrom,omitzero"`
+	AllowedClientIDs []string    `json:"allowedClientIds"`      // whom the tokens may be issued to
+	TokenPrefix      string      `json:"tokenPrefix,omitempty"` // its tokens begin so; no other issuer's do
 }
 
 // Discovery finds the jwks_uri in the issuer's metadata (OIDC Discovery §4,

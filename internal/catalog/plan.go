@@ -83,7 +83,7 @@ func (c *Catalog) put(p *plan, sent Object) error {
 		faults = append(faults, sent.Fault("/metadata/name", CodeDuplicate, "%s is sent twice; keep one", ref))
 	}
 	secrets, more := secretsOf(sent, old.Digests)
-	p.faults = slices.Concat(p.faults, faults, sent.ahead(p.now), more)
+	p.faults = slices.Concat(p.faults, faults, sent.ahead(p.now), more, p.sealable(sent))
 	p.written[ref] = true
 	if len(p.faults) > 0 {
 		return nil
@@ -92,7 +92,11 @@ func (c *Catalog) put(p *plan, sent Object) error {
 	if err != nil {
 		return fmt.Errorf("digest the secret of %s: %w", ref, err)
 	}
-	p.compare(&Entry{Object: o, Set: p.request.Set, Digests: digests})
+	sealed, err := c.seal(sent, old.Sealed)
+	if err != nil {
+		return fmt.Errorf("seal the secret of %s: %w", ref, err)
+	}
+	p.compare(&Entry{Object: o, Set: p.request.Set, Digests: digests, Sealed: sealed})
 	return nil
 }
 
@@ -165,7 +169,7 @@ func (p *plan) compare(e *Entry) {
 	switch {
 	case !stored:
 		result, before = Created, nil
-	case bytes.Equal(body, before) && e.Set == old.Set && slices.Equal(e.Digests, old.Digests):
+	case bytes.Equal(body, before) && e.Set == old.Set && slices.Equal(e.Digests, old.Digests) && e.Sealed.equal(old.Sealed):
 		e.Revision = old.Revision
 		p.entries[ref] = e
 		p.results = append(p.results, Result{ref.Kind, ref.Name, Unchanged})
@@ -173,7 +177,7 @@ func (p *plan) compare(e *Entry) {
 	}
 	e.Revision = p.revision + 1
 	p.entries[ref] = e
-	p.commit.Puts = append(p.commit.Puts, Row{Kind: ref.Kind, Name: ref.Name, Set: e.Set, Body: body, Digests: e.Digests})
+	p.commit.Puts = append(p.commit.Puts, Row{Kind: ref.Kind, Name: ref.Name, Set: e.Set, Body: body, Digests: e.Digests, Sealed: e.Sealed})
 	p.note(ref, result, before, body)
 }
 

@@ -40,7 +40,12 @@ type Entry struct {
 	Revision int64
 	Set      string   // the apply set that it was last written with
 	Digests  []string // of a client's secrets; never leaves the process
+	Sealed   Sealed   // secrets that Strait itself must present
 }
+
+// Sealed is an object's secrets by the JSON Pointer of their field, encrypted
+// (package keyring).
+type Sealed map[string][]byte
 
 // ETag is the strong entity tag of the object (RFC 9110 §8.8.3): its canonical
 // bytes and the revision that last changed it.

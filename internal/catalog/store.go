@@ -14,6 +14,7 @@ type Row struct {
 	Set      string   // the apply set that it was last written with
 	Body     []byte   // canonical JSON of the object, without secrets
 	Digests  []string // of client secrets
+	Sealed   Sealed   // secrets that Strait itself must present
 }
 
 // Ref names the row's object.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -90,6 +91,15 @@ type summary struct {
 	} `json:"spec"`
 	Status struct {
 		Revision int64 `json:"revision"`
+		Health   struct {
+			State string `json:"state"`
+			Keys  []struct {
+				KeyID    string    `json:"kid"`
+				LastSeen time.Time `json:"lastSeen"`
+			} `json:"keys"`
+			Fetched     time.Time `json:"fetched"`
+			NextRefresh time.Time `json:"nextRefresh"`
+		} `json:"health"`
 	} `json:"status"`
 }
 
@@ -113,7 +123,9 @@ func columns(kind catalog.Kind) (header []string, cells func(summary) []string) 
 	list := func(items []string) string { return strings.Join(items, ",") }
 	switch kind { //nolint:exhaustive // the others have no columns of their own
 	case catalog.KindTrustedIssuer:
-		return []string{"ISSUER", "ALGORITHMS"}, func(o summary) []string { return []string{o.Spec.Issuer, list(o.Spec.Algorithms)} }
+		return []string{"ISSUER", "ALGORITHMS", "STATE", "KEYS", "REFRESH"}, func(o summary) []string {
+			return append([]string{o.Spec.Issuer, list(o.Spec.Algorithms)}, o.health()...)
+		}
 	case catalog.KindTarget:
 		return []string{"AUDIENCE"}, func(o summary) []string { return []string{o.Spec.Audience} }
 	case catalog.KindClient:
@@ -124,6 +136,22 @@ func columns(kind catalog.Kind) (header []string, cells func(summary) []string) 
 		}
 	}
 	return nil, func(summary) []string { return nil }
+}
+
+// health is the columns that say how a trusted issuer is: its state, how many
+// keys it has now, when they are fetched next.
+func (o summary) health() []string {
+	h := o.Status.Health
+	keys, refresh := 0, ""
+	for _, key := range h.Keys {
+		if !key.LastSeen.Before(h.Fetched) { // older ones are gone
+			keys++
+		}
+	}
+	if !h.NextRefresh.IsZero() {
+		refresh = h.NextRefresh.UTC().Format(time.RFC3339)
+	}
+	return []string{h.State, strconv.Itoa(keys), refresh}
 }
 
 func newDelete(p *Process) *cobra.Command {

@@ -36,6 +36,9 @@ type Case interface {
 	// Targets are those that were asked for, each once; none where the
 	// policy's default is to decide.
 	Targets() []*Target
+	// Issuers are the names of the issuers that the policies found take
+	// subjects of, each once, SelfIssuer among them.
+	Issuers() []string
 	// Decide chooses the policy and computes the grant. The decision names the
 	// policy and targets as far as they were found, also beside a refusal.
 	Decide(subject, actor *Token) (Decision, error)
@@ -66,8 +69,10 @@ type Issued struct {
 
 // Recorder keeps what happened (package audit).
 type Recorder interface {
-	// Record returns once the record is durable. An error means that it may
-	// not be, and that no token may leave.
+	// Record returns once the record is durable, and the claims of an issued
+	// one with it. An error means that it may not be, and that no token may
+	// leave. One of them is the refusal "replayed": a claim was taken already,
+	// and nothing of the record was kept.
 	Record(ctx context.Context, rec *Record) error
 }
 
@@ -95,10 +100,26 @@ func (s *Service) Exchange(ctx context.Context, req *Request) (*Issued, error) {
 		refusal = asError(refusal, Overloaded) // a deadline, say: undecided, so not the caller's fault
 	}
 	rec.conclude(issued, refusal)
-	if err := s.Recorder.Record(ctx, rec); err != nil {
+	err := s.Recorder.Record(ctx, rec)
+	if replay := replayed(err); replay != nil {
+		issued, refusal = nil, replay
+		rec.withdraw(replay)
+		err = s.Recorder.Record(ctx, rec)
+	}
+	if err != nil {
 		return nil, asError(err, AuditUnavailable)
 	}
 	return issued, refusal
+}
+
+// replayed is the refusal of a recorder that found a token used before; nil for
+// any other error.
+func replayed(err error) *Error {
+	var refusal *Error
+	if errors.As(err, &refusal) && (refusal.Reason == RoleSubject.Reason(Replayed) || refusal.Reason == RoleActor.Reason(Replayed)) {
+		return refusal
+	}
+	return nil
 }
 
 // attempt is steps 1 to 3. Parameters, targets and the client's policies are
@@ -114,6 +135,7 @@ func (s *Service) attempt(ctx context.Context, req *Request, rec *Record) (*Issu
 		return nil, err
 	}
 	rec.admitted(admitted.Targets())
+	req.Issuers = admitted.Issuers
 	subject, actor, err := s.believe(ctx, req, rec)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,8 @@ const (
 	AudienceMismatch    Fault = "audience_mismatch"
 	TypeMismatch        Fault = "type_mismatch"
 	RuleFailed          Fault = "rule_failed"
+	Inactive            Fault = "inactive" // an opaque token; its issuer says so (RFC 7662 §2.2)
+	Replayed            Fault = "replayed" // its issuer's entry takes each jti once
 )
 
 // codes gives the code of each reason that does not answer invalid_request.

@@ -46,7 +46,19 @@ type Record struct {
 	RequestID      string       `json:"requestId,omitempty"`
 	TraceID        string       `json:"traceId,omitempty"`
 	ConfigRevision int64        `json:"configRevision"`
-	subject        *Token
+
+	// Claims are what an issued record uses up, in its own transaction. A
+	// denial uses up nothing.
+	Claims  []ReplayClaim `json:"-"`
+	subject *Token
+}
+
+// ReplayClaim is a token that may be exchanged once, by whichever replica.
+type ReplayClaim struct {
+	Role  Role      // the part that the token plays
+	Scope string    // the trusted issuer's name
+	ID    string    // the token's jti
+	Until time.Time // from then on the token is refused anyway
 }
 
 // RecordParty is a presented token as a record shows it.
@@ -125,6 +137,9 @@ func (r *Record) believed(role Role, t *Token) {
 		party = r.Actor
 	}
 	party.Issuer, party.Subject, party.Original, party.JTI, party.Act = t.Issuer, t.Subject, t.Original, t.JTI, t.Act
+	if t.SingleUse {
+		r.Claims = append(r.Claims, ReplayClaim{role, t.Issuer, t.JTI, t.Expires})
+	}
 	if role == RoleActor {
 		return
 	}
@@ -174,13 +189,24 @@ func without(all, some []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(some, s) })
 }
 
+// withdraw makes an issued record that of a refusal: its token has left
+// nowhere.
+func (r *Record) withdraw(refusal *Error) {
+	r.JTI, r.Narrowed = "", nil
+	r.Scopes.Issued, r.Lifetime.Issued = nil, 0
+	if r.Parent == "" {
+		r.Txn = "" // the root was this exchange
+	}
+	r.conclude(nil, refusal)
+}
+
 // conclude closes the record with how the exchange ended.
 func (r *Record) conclude(issued *Issued, refusal error) {
 	if issued != nil {
 		r.Decision = OutcomeIssued
 		return
 	}
-	r.Decision = OutcomeDenied
+	r.Decision, r.Claims = OutcomeDenied, nil
 	var e *Error
 	if errors.As(refusal, &e) {
 		r.Reason, r.Error, r.Detail = e.Reason, e.Code, e.Detail

@@ -22,6 +22,11 @@ type Request struct {
 	RequestedType  TokenType
 	Origin         Origin
 
+	// Issuers are the names of the issuers that the policies for client and
+	// targets take subjects of: among them is whom a Verifier may ask about an
+	// opaque token. Exchange sets it once it has admitted the request.
+	Issuers func() []string
+
 	scopes, ignored []string
 }
 

@@ -90,6 +90,7 @@ func (d *decider) Admit(*exchange.Request) (exchange.Case, error) {
 }
 
 func (d *decider) Targets() []*exchange.Target { return d.ceiling.Targets }
+func (d *decider) Issuers() []string           { return []string{"idp"} }
 
 func (d *decider) Decide(subject, actor *exchange.Token) (exchange.Decision, error) {
 	decision := exchange.Decision{Policy: d.ceiling.Policy, Targets: d.ceiling.Targets}
@@ -334,3 +335,58 @@ func TestClientCredentialsReadNoToken(t *testing.T) {
 		t.Errorf("record = %+v", rec)
 	}
 }
+
+// TestRPL001_AReplayIsDeniedAndRecorded: a recorder that finds the token used
+// before refuses the issued record; the denial uses up nothing and shows nothing
+// of what was about to be issued.
+func TestRPL001_AReplayIsDeniedAndRecorded(t *testing.T) {
+	t.Parallel()
+	s := newStory()
+	s.subject.SingleUse = true
+	var claims [][]exchange.ReplayClaim
+	var decisions []exchange.Outcome
+	s.service.Recorder = recorderFunc(func(rec *exchange.Record) error {
+		claims, decisions = append(claims, rec.Claims), append(decisions, rec.Decision)
+		s.records = append(s.records, rec)
+		if len(claims) == 1 {
+			return exchange.RoleSubject.Refuse(exchange.Replayed, "used before")
+		}
+		return nil
+	})
+	issued, err := s.service.Exchange(context.Background(), s.req)
+	var refused *exchange.Error
+	if issued != nil || !errors.As(err, &refused) || refused.Reason != "subject_replayed" || refused.Code != exchange.InvalidRequest {
+		t.Fatalf("%v, %v", issued, err)
+	}
+	want := exchange.ReplayClaim{Role: exchange.RoleSubject, Scope: "okta", ID: "j-1", Until: s.subject.Expires}
+	if !slices.Equal(claims[0], []exchange.ReplayClaim{want}) || claims[1] != nil {
+		t.Errorf("claims %v", claims)
+	}
+	if !slices.Equal(decisions, []exchange.Outcome{exchange.OutcomeIssued, exchange.OutcomeDenied}) {
+		t.Errorf("decisions %v", decisions)
+	}
+	rec := s.records[1]
+	if rec.Reason != "subject_replayed" || rec.JTI != "" || rec.Txn != "" || rec.Scopes.Issued != nil || rec.Lifetime.Issued != 0 || rec.Narrowed != nil || rec.Policy == "" {
+		t.Errorf("the record of the denial: %+v", rec)
+	}
+}
+
+// TestADenialUsesUpNothing, and neither does a token that may be used again.
+func TestADenialUsesUpNothing(t *testing.T) {
+	t.Parallel()
+	s := newStory()
+	s.subject.SingleUse = true
+	s.fail["decide"] = exchange.Refuse(exchange.NoPolicy, "")
+	_, _ = s.service.Exchange(context.Background(), s.req)
+	if s.records[0].Claims != nil {
+		t.Error("a denial claims the token")
+	}
+	s = newStory()
+	if _, err := s.service.Exchange(context.Background(), s.req); err != nil || s.records[0].Claims != nil {
+		t.Errorf("%v, %v", err, s.records[0].Claims)
+	}
+}
+
+type recorderFunc func(*exchange.Record) error
+
+func (f recorderFunc) Record(_ context.Context, rec *exchange.Record) error { return f(rec) }

@@ -22,6 +22,7 @@ type Token struct {
 	Act       Chain  // prior actors, newest first; nil where there are none
 	MayAct    MayAct // nil where the token does not say
 	Bound     bool   // it carries cnf (RFC 7800 §3.1)
+	SingleUse bool   // JTI may be exchanged once, by any replica
 	Txn       string // our own tokens alone: the root exchange
 	Claims    Claims // the whole payload
 }

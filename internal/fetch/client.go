@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -57,34 +59,62 @@ type Response struct {
 	NotModified bool // the version that the caller has is the newest
 }
 
+// Form is one form to send (RFC 7662 §2.1). It holds secrets: never log it.
+type Form struct {
+	URL      string
+	Values   url.Values
+	User     string // of HTTP Basic, with Password, both form-encoded (RFC 6749 §2.3.1)
+	Password string
+	MaxBytes int64          // of the answer's body; 0 means DefaultMaxBytes
+	RootCAs  *x509.CertPool // whom TLS believes; nil means the system's roots
+}
+
 // GetJSON gets a JSON document. The caller's context lends its values, not its
 // end: who waits for a document may go away without failing others who share
 // the request; it ends by itself after 5 s. The error is one of this package's.
 func (c *Client) GetJSON(ctx context.Context, r Request) (Response, error) {
+	header := http.Header{}
+	if r.ETag != "" {
+		header.Set("If-None-Match", r.ETag)
+	}
+	return c.send(context.WithoutCancel(ctx), r, http.MethodGet, header, "")
+}
+
+// PostForm sends a form and reads a JSON answer, under the same rules as
+// GetJSON, but that it ends with the caller's context: nobody shares it. What
+// is sent goes to the host of the URL and nowhere else, since no redirect is
+// followed. The error is one of this package's.
+func (c *Client) PostForm(ctx context.Context, f Form) (Response, error) {
+	header := http.Header{}
+	header.Set("Content-Type", "application/x-www-form-urlencoded")
+	credentials := url.QueryEscape(f.User) + ":" + url.QueryEscape(f.Password)
+	header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(credentials)))
+	return c.send(ctx, Request{URL: f.URL, MaxBytes: f.MaxBytes, RootCAs: f.RootCAs}, http.MethodPost, header, f.Values.Encode())
+}
+
+// send checks the URL, sends the request and reads the answer.
+func (c *Client) send(ctx context.Context, r Request, method string, header http.Header, body string) (Response, error) {
 	u, err := c.policy.parse(r.URL)
 	if err != nil {
 		return Response{}, err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.total)
+	ctx, cancel := context.WithTimeout(ctx, c.total)
 	defer cancel()
-	response, err := c.get(ctx, u, r)
+	response, err := c.exchange(ctx, u, r, method, header, body)
 	if err != nil {
 		return Response{}, fmt.Errorf("fetch from %s: %w", u.Host, err)
 	}
 	return response, nil
 }
 
-// get sends the request and reads the answer.
-func (c *Client) get(ctx context.Context, u *url.URL, r Request) (Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
+func (c *Client) exchange(ctx context.Context, u *url.URL, r Request, method string, header http.Header, body string) (Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, u.String(), strings.NewReader(body))
 	if err != nil {
 		return Response{}, forbidden("it cannot be requested")
 	}
+	request.Header = header
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "strait")
-	if r.ETag != "" {
-		request.Header.Set("If-None-Match", r.ETag)
-	}
 	answer, err := c.httpClient(u.Scheme == "http", r.RootCAs).Do(request)
 	if err != nil {
 		return Response{}, failure(err)

@@ -157,3 +157,18 @@ func number(tok jsontext.Token) (json.Number, error) {
 	}
 	return json.Number(literal), nil
 }
+
+// ParseObject reads one JSON object that is no token, such as an introspection
+// answer (RFC 7662 §2.2), as strictly as a token's payload. The error wraps
+// ErrMalformed.
+func ParseObject(data []byte, l Limits) (map[string]any, error) {
+	l = l.orDefault()
+	if len(data) > l.MaxBytes {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrMalformed, l.MaxBytes)
+	}
+	object, err := readObject(data, l.MaxDepth)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return object, nil
+}

@@ -24,9 +24,9 @@ type KeySet struct {
 
 // IgnoredKey is a member of a JWK Set that no signature is checked with.
 type IgnoredKey struct {
-	Index  int    // its place in the set, from 0
-	KeyID  string // its kid, where that could be read
-	Reason string // why; holds nothing of the key
+	Index  int    `json:"index"`         // its place in the set, from 0
+	KeyID  string `json:"kid,omitempty"` // its kid, where that could be read
+	Reason string `json:"reason"`        // why; holds nothing of the key
 }
 
 // ParseKeySet reads a JWK Set, each key on its own: an unusable one is reported

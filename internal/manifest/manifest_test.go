@@ -340,6 +340,33 @@ func TestSecretsComeFromEnvironmentOrFile(t *testing.T) {
 	}
 }
 
+func TestTheSecretOfAnIntrospectionIsPutInItsPlace(t *testing.T) {
+	const text = `kind: TrustedIssuer
+metadata: {name: acme}
+governance: {owner: id@example.com, justification: Partners, reviewBy: 2027-03-01}
+spec:
+  issuer: https://acme.test
+  keys: {introspection: {url: "https://acme.test/i", clientId: strait, clientSecretFrom: {env: ACME}, allowedClientIds: [a]}}
+  acceptAs: [subject]
+  claimMappings: {subject: {prefix: "acme:"}}
+`
+	manifests, faults := manifest.Parse("x.yaml", []byte(text))
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	m := manifests[0]
+	if err := m.ResolveSecrets(func(name string) (string, bool) { return `s"3`, name == "ACME" }, os.ReadFile); err != nil {
+		t.Fatal(err)
+	}
+	sent, faults := schema.DecodeJSON(m.JSON)
+	if len(faults) > 0 || strings.Contains(string(m.JSON), "clientSecretFrom") {
+		t.Fatalf("%v: %s", faults, m.JSON)
+	}
+	if in := sent.Spec.(*catalog.TrustedIssuer).Keys.Introspection; in.ClientSecret.Reveal() != `s"3` || in.ClientID != "strait" {
+		t.Errorf("%+v", in)
+	}
+}
+
 func TestSecretThatIsNotThereIsNamed(t *testing.T) {
 	env := func(name string) (string, bool) { return "", name == "EMPTY" }
 	file := func(path string) ([]byte, error) {

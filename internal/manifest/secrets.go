@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -17,26 +18,45 @@ import (
 // manifest's folder, and one end of line at its end is dropped. The error names
 // the variable or the file, never the secret.
 func (m *Manifest) ResolveSecrets(lookupEnv func(name string) (string, bool), readFile func(path string) ([]byte, error)) error {
-	client, ok := m.Spec.(*catalog.Client)
-	if !ok {
-		return nil
-	}
-	for i := range client.Authentication {
-		a := &client.Authentication[i]
-		if a.SecretFrom == nil {
+	for _, field := range m.secretFields() {
+		if *field.from == nil {
 			continue
 		}
-		secret, err := m.resolve(*a.SecretFrom, lookupEnv, readFile)
+		secret, err := m.resolve(**field.from, lookupEnv, readFile)
 		if err != nil {
-			return fmt.Errorf("%s:%d: %s: /spec/authentication/%d/secretFrom: %w", m.File, m.Line, m.Ref(), i, err)
+			return fmt.Errorf("%s:%d: %s: %sFrom: %w", m.File, m.Line, m.Ref(), field.pointer, err)
 		}
-		a.Secret, a.SecretFrom = exchange.Secret(secret), nil
+		*field.secret, *field.from = exchange.Secret(secret), nil
+		body, err := withSecret([]byte(m.JSON), strings.Split(field.pointer, "/")[1:], secret)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.Ref(), err)
+		}
+		m.JSON = body
 	}
-	body, err := withSecrets(m.JSON, client.Authentication)
-	if err != nil {
-		return fmt.Errorf("%s: %w", m.Ref(), err)
+	return nil
+}
+
+// secretField is where a manifest can have a secret; its From stands beside it.
+type secretField struct {
+	pointer string
+	secret  *exchange.Secret
+	from    **catalog.SecretFrom
+}
+
+func (m *Manifest) secretFields() []secretField {
+	switch spec := m.Spec.(type) {
+	case *catalog.Client:
+		fields := make([]secretField, len(spec.Authentication))
+		for i := range spec.Authentication {
+			a := &spec.Authentication[i]
+			fields[i] = secretField{fmt.Sprintf("/spec/authentication/%d/secret", i), &a.Secret, &a.SecretFrom}
+		}
+		return fields
+	case *catalog.TrustedIssuer:
+		if in := spec.Keys.Introspection; in != nil {
+			return []secretField{{"/spec/keys/introspection/clientSecret", &in.ClientSecret, &in.ClientSecretFrom}}
+		}
 	}
-	m.JSON = body
 	return nil
 }
 
@@ -63,34 +83,32 @@ func (m *Manifest) resolve(from catalog.SecretFrom, lookupEnv func(string) (stri
 	return text, nil
 }
 
-// withSecrets is the document with the secrets of its methods written out. All
-// other members stay as they are, byte for byte.
-func withSecrets(document []byte, methods []catalog.Authentication) ([]byte, error) {
-	var object, spec map[string]jsontext.Value
-	var written []map[string]jsontext.Value
-	if err := json.Unmarshal(document, &object); err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(object["spec"], &spec); err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(spec["authentication"], &written); err != nil {
-		return nil, err
-	}
-	for i, method := range methods {
-		if secret := method.Secret.Reveal(); secret != "" {
-			delete(written[i], "secretFrom")
-			written[i]["secret"], _ = jsontext.AppendQuote(nil, secret)
+// withSecret is the document with the secret at the pointer in the place of its
+// From. All other members stay as they are, byte for byte.
+func withSecret(document []byte, pointer []string, secret string) ([]byte, error) {
+	if i, err := strconv.Atoi(pointer[0]); err == nil {
+		var list []jsontext.Value
+		if err := json.Unmarshal(document, &list); err != nil {
+			return nil, err
 		}
+		list[i], err = withSecret(list[i], pointer[1:], secret)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(list, json.Deterministic(true))
 	}
-	return marshalled(object, spec, written)
-}
-
-func marshalled(object, spec map[string]jsontext.Value, methods []map[string]jsontext.Value) (body []byte, err error) {
-	if spec["authentication"], err = json.Marshal(methods, json.Deterministic(true)); err != nil {
+	var object map[string]jsontext.Value
+	err := json.Unmarshal(document, &object)
+	if err != nil {
 		return nil, err
 	}
-	if object["spec"], err = json.Marshal(spec, json.Deterministic(true)); err != nil {
+	if name := pointer[0]; len(pointer) == 1 {
+		delete(object, name+"From")
+		object[name], err = jsontext.AppendQuote(nil, secret)
+	} else {
+		object[name], err = withSecret(object[name], pointer[1:], secret)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(object, json.Deterministic(true))

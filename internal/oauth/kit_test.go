@@ -81,6 +81,8 @@ func (p *parts) Admit(req *exchange.Request) (exchange.Case, error) {
 
 type admitted struct{ req *exchange.Request }
 
+func (admitted) Issuers() []string { return nil }
+
 func (a admitted) Targets() []*exchange.Target {
 	return []*exchange.Target{{Name: "orders", Audience: orders, Scopes: []string{"orders:read", "orders:write"}, Algorithm: "ES256", MaxLifetime: time.Hour}}
 }

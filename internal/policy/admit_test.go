@@ -174,3 +174,34 @@ func TestPoliciesWithUnbuiltPartsDecideNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestIssuersOfTheCandidates: among them is whom a verifier may ask about an
+// opaque token, so a policy that cannot decide must not add any.
+func TestIssuersOfTheCandidates(t *testing.T) {
+	t.Parallel()
+	from := func(issuers ...string) func(*catalog.ExchangePolicy) {
+		return func(p *catalog.ExchangePolicy) { p.Subject.Issuers = issuers }
+	}
+	decider := policy.Compile(world(
+		rule("a", from("okta", "self")), rule("b", from("okta", "acme")),
+		rule("elsewhere", func(p *catalog.ExchangePolicy) { p.Targets, p.Subject.Issuers = []string{"billing"}, []string{"entra"} }),
+		rule("another's", func(p *catalog.ExchangePolicy) { p.Clients, p.Subject.Issuers = []string{"other"}, []string{"ping"} }),
+		rule("off", func(p *catalog.ExchangePolicy) { p.Mode, p.Subject.Issuers = catalog.ModeDisabled, []string{"off"} }),
+		rule("its own", clientFlow),
+	))
+	for name, c := range map[string]struct {
+		audiences []string
+		want      []string
+	}{
+		"a target": {[]string{"orders"}, []string{"acme", "okta", "self"}},
+		"none":     {nil, []string{"acme", "entra", "okta", "self"}},
+	} {
+		admitted, err := decider.Admit(request(func(r *exchange.Request) { r.Audiences = c.audiences }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Sorted(slices.Values(admitted.Issuers())); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -109,6 +110,32 @@ type admitted struct {
 
 // Targets gives the targets that were asked for.
 func (c *admitted) Targets() []*exchange.Target { return plain(c.targets) }
+
+// Issuers gives the issuers of every policy that could still decide.
+func (c *admitted) Issuers() []string {
+	var names []string
+	for _, r := range c.candidates() {
+		for _, name := range r.issuers {
+			if name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// candidates are the policies that name the client and all the targets; without
+// a target, those with one alone.
+func (c *admitted) candidates() []*rule {
+	if len(c.targets) == 0 {
+		var all []*rule
+		for _, issuer := range slices.Sorted(maps.Keys(c.index.byDefault)) {
+			all = append(all, c.index.byDefault[issuer]...)
+		}
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(c.index.byTarget[c.targets[0].Name]), func(r *rule) bool { return !r.covers(c.targets) })
+}
 
 func plain(targets []*target) []*exchange.Target {
 	out := make([]*exchange.Target, len(targets))

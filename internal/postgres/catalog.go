@@ -18,12 +18,12 @@ func (db *DB) Load(ctx context.Context) (revision int64, rows []catalog.Row, err
 		if err := tx.QueryRow(ctx, `SELECT revision FROM revisions WHERE topic = $1`, TopicCatalog).Scan(&revision); err != nil {
 			return err
 		}
-		found, err := tx.Query(ctx, `SELECT kind, name, revision, apply_set, body, digests FROM catalog_objects ORDER BY kind, name`)
+		found, err := tx.Query(ctx, `SELECT kind, name, revision, apply_set, body, digests, sealed FROM catalog_objects ORDER BY kind, name`)
 		if err != nil {
 			return err
 		}
 		rows, err = pgx.CollectRows(found, func(row pgx.CollectableRow) (r catalog.Row, err error) {
-			err = row.Scan(&r.Kind, &r.Name, &r.Revision, &r.Set, &r.Body, &r.Digests)
+			err = row.Scan(&r.Kind, &r.Name, &r.Revision, &r.Set, &r.Body, &r.Digests, &r.Sealed)
 			return r, err
 		})
 		return err
@@ -70,10 +70,11 @@ func statements(revision int64, c catalog.Commit) *pgx.Batch {
 			digests = []string{}
 		}
 		batch.Queue(`
-			INSERT INTO catalog_objects (kind, name, revision, apply_set, body, digests) VALUES ($1, $2, $3, $4, $5, $6)
+			INSERT INTO catalog_objects (kind, name, revision, apply_set, body, digests, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (kind, name) DO UPDATE
-			SET revision = excluded.revision, apply_set = excluded.apply_set, body = excluded.body, digests = excluded.digests`,
-			put.Kind, put.Name, revision, put.Set, put.Body, digests)
+			SET revision = excluded.revision, apply_set = excluded.apply_set, body = excluded.body, digests = excluded.digests,
+				sealed = excluded.sealed`,
+			put.Kind, put.Name, revision, put.Set, put.Body, digests, put.Sealed)
 	}
 	for _, change := range c.Changes {
 		batch.Queue(`

@@ -134,6 +134,9 @@ const appendRows = `
 		$14::text[], $15::text[], $16::text[], $17::text[], $18::bigint[], $19::bytea[], $20::bytea[])
 		AS r (id, time, decision, reason, client, issuer, subject, policy, targets, jti, parent, txn, seq, hash, body)`
 
+// errTaken: nothing was kept, since the chain is somebody else's by now.
+var errTaken = errors.New("write records: another holder has taken the chain")
+
 // Append keeps the rows in one transaction.
 func (c *chain) Append(ctx context.Context, rows []audit.Row) error {
 	if len(rows) == 0 {
@@ -145,15 +148,18 @@ func (c *chain) Append(ctx context.Context, rows []audit.Row) error {
 		return fmt.Errorf("%w: %w", audit.ErrRefused, err)
 	}
 	arguments := append([]any{c.head.Writer, c.epoch, c.head.Seq, last.Seq, last.Hash[:]}, values.arguments()...)
-	tag, err := c.conn.Exec(ctx, appendRows, arguments...)
+	tag, err := c.appendAll(ctx, rows, arguments)
 	var server *pgconn.PgError
+	var replayed *audit.ReplayedError
 	switch {
+	case errors.As(err, &replayed):
+		return err
 	case errors.As(err, &server) && !isUnavailable(err):
 		return fmt.Errorf("%w: %w", audit.ErrRefused, failed("write records", err))
 	case err != nil:
 		return failed("write records", err)
 	case tag.RowsAffected() != int64(len(rows)):
-		return errors.New("write records: another holder has taken the chain")
+		return errTaken
 	}
 	c.head = last
 	return nil

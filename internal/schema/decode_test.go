@@ -211,11 +211,9 @@ func TestWhatIsNotBuiltIsRefused(t *testing.T) {
 	for _, test := range []struct{ manifest, pointer, value, want string }{
 		{issuerJSON, "/kind", `"Guardrail"`, "/kind"},
 		{issuerJSON, "/kind", `"AdminGrant"`, "/kind"},
-		{issuerJSON, "/spec/keys", `{"introspection": {"url": "https://x", "clientSecret": "s"}}`, "/spec/keys/introspection"},
 		{issuerJSON, "/spec/acceptAs", `["subject", "actor"]`, "/spec/acceptAs/1"},
 		{issuerJSON, "/spec/acceptAs", `["client"]`, "/spec/acceptAs/0"},
 		{issuerJSON, "/spec/acceptAs", `["admin"]`, "/spec/acceptAs/0"},
-		{issuerJSON, "/spec/singleUse", `true`, "/spec/singleUse"},
 		{issuerJSON, "/spec/claimValidationRules", rule, "/spec/claimValidationRules/0"},
 		{issuerJSON, "/spec/claimMappings/subject/expression", `"claims.sub"`, "/spec/claimMappings/subject/expression"},
 		{targetJSON, "/spec/requireProof", `"dpop"`, "/spec/requireProof"},

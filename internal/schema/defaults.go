@@ -27,7 +27,6 @@ func newSpec(kind catalog.Kind) any {
 		return &catalog.TrustedIssuer{
 			MaxStale:      catalog.Duration(time.Hour),
 			MaxTokenAge:   catalog.Duration(24 * time.Hour),
-			TokenTypes:    []string{exchange.TypeJWT.Short()},
 			ScopeClaim:    "scope",
 			ClaimMappings: catalog.ClaimMappings{Subject: catalog.SubjectMapping{Claim: "sub"}},
 			Mode:          catalog.ModeEnforce,
@@ -54,6 +53,10 @@ func newSpec(kind catalog.Kind) any {
 // complete sets the defaults that depend on other fields.
 func complete(o *catalog.Object) {
 	switch spec := o.Spec.(type) {
+	case *catalog.TrustedIssuer:
+		if spec.TokenTypes == nil {
+			spec.TokenTypes = []string{usualType(spec.Keys).Short()}
+		}
 	case *catalog.Client:
 		if spec.ClientID == "" {
 			spec.ClientID = o.Metadata.Name
@@ -61,6 +64,14 @@ func complete(o *catalog.Object) {
 	case *catalog.ExchangePolicy:
 		completePolicy(spec)
 	}
+}
+
+// usualType is what the tokens of an issuer are presented as.
+func usualType(k catalog.Keys) exchange.TokenType {
+	if k.Introspection != nil {
+		return exchange.TypeAccessToken
+	}
+	return exchange.TypeJWT
 }
 
 // completePolicy: a policy of flow client has no subject, so nothing that acts

@@ -26,9 +26,7 @@ var unbuiltFields = map[catalog.Kind][]struct {
 	words   []any
 }{
 	catalog.KindTrustedIssuer: {
-		{"/spec/keys/introspection", nil},
 		{"/spec/acceptAs/*", []any{"actor", "client", "admin"}},
-		{"/spec/singleUse", []any{true}},
 		{"/spec/claimValidationRules/*", nil},
 		{"/spec/claimMappings/subject/expression", nil},
 	},

@@ -39,8 +39,12 @@ func (r *report) trustedIssuer(spec *catalog.TrustedIssuer) {
 	r.keys(spec.Keys)
 	r.authority(spec.CertificateAuthority)
 	r.span("/spec/maxStale", spec.MaxStale, maxStale)
-	r.list("/spec/audiences", spec.Audiences, aToken)
-	r.list("/spec/algorithms", spec.Algorithms, anAlgorithm)
+	if spec.Keys.Introspection != nil {
+		r.opaque(spec)
+	} else {
+		r.list("/spec/audiences", spec.Audiences, aToken)
+		r.list("/spec/algorithms", spec.Algorithms, anAlgorithm)
+	}
 	r.list("/spec/acceptAs", spec.AcceptAs, oneOf("subject"))
 	r.list("/spec/tokenTypes", spec.TokenTypes, oneOf(shortTypes...))
 	r.each("/spec/typ", spec.Typ, aToken)
@@ -54,15 +58,15 @@ func (r *report) trustedIssuer(spec *catalog.TrustedIssuer) {
 // keys holds that they come from exactly one place.
 func (r *report) keys(k catalog.Keys) {
 	sources := 0
-	for _, set := range []bool{k.Discovery != nil, k.JWKSURI != "", k.JWKS != nil} {
+	for _, set := range []bool{k.Discovery != nil, k.JWKSURI != "", k.JWKS != nil, k.Introspection != nil} {
 		if set {
 			sources++
 		}
 	}
 	if sources == 0 {
-		r.add("/spec/keys", catalog.CodeRequired, "needs one of discovery (write discovery: {}), jwksUri, jwks")
+		r.add("/spec/keys", catalog.CodeRequired, "needs one of discovery (write discovery: {}), jwksUri, jwks, introspection")
 	} else if sources > 1 {
-		r.add("/spec/keys", catalog.CodeConflict, "has %d of discovery, jwksUri and jwks; keep one", sources)
+		r.add("/spec/keys", catalog.CodeConflict, "has %d of discovery, jwksUri, jwks and introspection; keep one", sources)
 	}
 	if k.Discovery != nil && k.Discovery.URL != "" {
 		r.text("/spec/keys/discovery/url", k.Discovery.URL, aURL)

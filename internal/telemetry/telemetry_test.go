@@ -50,6 +50,12 @@ func TestMetricsCountExchanges(t *testing.T) {
 	m.Rejected("client")
 	m.KeysFetched("ok")
 	m.Revision(42)
+	age := 90 * time.Second
+	m.WatchIssuers(func() []telemetry.IssuerStats {
+		return []telemetry.IssuerStats{
+			{Name: "okta-prod", State: "stale", Age: &age, UnknownKids: 3, Failures: 2}, {Name: "new", State: "neverFetched"},
+		}
+	})
 	answer := httptest.NewRecorder()
 	m.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
 	body, _ := io.ReadAll(answer.Body)
@@ -64,6 +70,11 @@ func TestMetricsCountExchanges(t *testing.T) {
 		`strait_db_connections_acquired 2`,
 		`strait_db_acquire_waits_total 7`,
 		`version="v1.2.3"`,
+		`strait_issuer_state{issuer="okta-prod",state="stale"} 1`,
+		`strait_issuer_keys_age_seconds{issuer="okta-prod"} 90`,
+		`strait_issuer_unknown_kids_total{issuer="okta-prod"} 3`,
+		`strait_issuer_fetch_failures_total{issuer="okta-prod"} 2`,
+		`strait_issuer_state{issuer="new",state="neverFetched"} 1`,
 	} {
 		if !strings.Contains(string(body), line) {
 			t.Errorf("/metrics lacks %s", line)

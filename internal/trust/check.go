@@ -45,6 +45,9 @@ func (c *check) keys(spec *catalog.TrustedIssuer) {
 	case spec.Keys.JWKS != nil:
 		c.inline(spec)
 		return
+	case spec.Keys.Introspection != nil: // the issuer itself is never fetched
+		c.url("/spec/keys/introspection/url", c.policy.CheckURL(spec.Keys.Introspection.URL))
+		return
 	case spec.Keys.JWKSURI != "":
 		c.url("/spec/keys/jwksUri", c.policy.CheckURL(spec.Keys.JWKSURI))
 	case spec.Keys.Discovery != nil && spec.Keys.Discovery.URL != "":

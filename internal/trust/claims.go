@@ -23,6 +23,13 @@ type claimRules struct {
 	prefixes  *prefixes     // those of all entries
 	scope     path
 	ourIssuer string // may stand in no hop of a foreign token; empty for our own
+
+	expressions Rules // nil: none
+	mapping     bool  // the subject is an expression of them
+	once        bool  // each jti once
+
+	opaque         bool     // the claims are an introspection answer
+	allowedClients []string // for them alone: whom the tokens may be issued to
 }
 
 // reading is one token on its way from claims to words. The signature holds.
@@ -36,12 +43,13 @@ type reading struct {
 // judge is step 5 of the package comment for a foreign token.
 func (c *claimRules) judge(name string, p *presented) (*exchange.Token, error) {
 	r := c.reading(name, p)
-	return r.run(r.checkKind, r.checkAudience, r.checkTimes, r.readParties, r.mapSubject, r.readScopes, r.readDelegation, r.readBinding)
+	return r.run(r.checkAnswer, r.checkKind, r.checkAudience, r.checkTimes, r.readParties, r.checkRules, r.mapSubject, r.checkOnce,
+		r.readScopes, r.readDelegation, r.readBinding)
 }
 
 func (c *claimRules) reading(name string, p *presented) *reading {
-	return &reading{claimRules: c, claims: p.jws.Claims, now: p.now, token: &exchange.Token{
-		Issuer: name, IssuerURL: p.issuer, Type: p.typ, Claims: p.jws.Claims,
+	return &reading{claimRules: c, claims: p.claims, now: p.now, token: &exchange.Token{
+		Issuer: name, IssuerURL: p.issuer, Type: p.typ, Claims: p.claims,
 	}}
 }
 
@@ -56,10 +64,14 @@ func (r *reading) run(steps ...func() error) (*exchange.Token, error) {
 }
 
 // checkAudience: the token is addressed to somebody that the entry names (RFC
-// 7519 §4.1.3, RFC 8725 §3.9). An entry without audiences believes no token.
+// 7519 §4.1.3, RFC 8725 §3.9). An entry without audiences believes no token, but
+// for opaque ones, which allowedClientIds bind.
 func (r *reading) checkAudience() error {
 	if err := r.readAudience(); err != nil {
 		return err
+	}
+	if r.opaque && len(r.audiences) == 0 {
+		return nil
 	}
 	if !slices.ContainsFunc(r.token.Audience, func(aud string) bool { return slices.Contains(r.audiences, aud) }) {
 		return wrong(exchange.AudienceMismatch, "aud holds none of the audiences of trusted issuer %q", r.token.Issuer)
@@ -122,12 +134,9 @@ func (r *reading) readClient() error {
 // mapSubject makes the subject that policies and issued tokens name, and
 // refuses one that belongs to somebody else.
 func (r *reading) mapSubject() error {
-	value := r.token.Original
-	if r.subject != "" && r.subject != "sub" {
-		var isString bool
-		if value, isString = r.claims[r.subject].(string); !isString || !isName(value) {
-			return wrong(exchange.RuleFailed, "claim %q, which is mapped to the subject, is missing or not a name", r.subject)
-		}
+	value, err := r.subjectValue()
+	if err != nil {
+		return err
 	}
 	r.token.Subject = r.owner.prefix + value
 	if prefix, foreign := r.prefixes.foreignTo(r.owner, r.token.Subject); foreign {
@@ -136,13 +145,33 @@ func (r *reading) mapSubject() error {
 	return nil
 }
 
+// subjectValue is what the entry maps to the subject: an expression's value, or
+// a claim's.
+func (r *reading) subjectValue() (string, error) {
+	if r.mapping {
+		value, err := r.expressions.Subject(r.claims)
+		if err != nil || !isName(value) {
+			return "", wrong(exchange.RuleFailed, "the expression that maps the subject fails, or gives no name")
+		}
+		return value, nil
+	}
+	if r.subject == "" || r.subject == "sub" {
+		return r.token.Original, nil
+	}
+	value, isString := r.claims[r.subject].(string)
+	if !isString || !isName(value) {
+		return "", wrong(exchange.RuleFailed, "claim %q, which is mapped to the subject, is missing or not a name", r.subject)
+	}
+	return value, nil
+}
+
 // readBinding reads whether the token is bound to a key (RFC 7800 §3.1).
 func (r *reading) readBinding() error {
 	cnf, present := r.claims["cnf"]
 	if _, isObject := cnf.(map[string]any); present && !isObject {
 		return wrong(exchange.TokenMalformed, "cnf is not an object")
 	}
-	r.token.Bound = present
+	r.token.Bound = present || r.opaque && isDPoP(r.claims)
 	return nil
 }
 

@@ -23,15 +23,21 @@
 // Tokens that Strait issued itself go the same way under the reserved name
 // "self", with our own keys and the rule of what a client serves.
 //
-// # Keys
+// # Opaque tokens
 //
-// An entry has its keys inline, or they are fetched: from its jwksUri, or
-// through the issuer's metadata (OpenID Connect Discovery 1.0 §4, RFC 8414 §3).
-// Fetched keys are kept ahead of need by [Trust.Run] and read from an atomic
-// pointer. A request waits for a fetch only where there are no keys at all, or
-// where a kid is new; how often that can happen is bounded, however many
-// strange kids come. Keys belong to one entry and are never looked up across.
+// An access token that is no JWT is asked about at its issuer (RFC 7662 §2,
+// package introspect). Which issuer that is, configuration says: the entry whose
+// tokenPrefix fits, else the only one without a prefix among the client's
+// policies. The issuer's answer takes the place of steps 3 and 4, and is judged
+// like claims. A JWT is never sent anywhere, unless it has such a prefix.
 //
-// The package imports exchange, catalog, jws and fetch; it knows no HTTP, no
-// SQL and no policy.
+// # Keys, and what is remembered
+//
+// Package keysource keeps the keys of each entry ahead of need. A token that was
+// verified less than 30 s ago is known by the SHA-256 of its bytes, with the key
+// that proved it; if that is still the key which its kid names, its signature is
+// not computed again. Everything else, each time.
+//
+// The package imports exchange, catalog, jws, fetch, keysource and introspect;
+// it knows no HTTP, no SQL and no policy.
 package trust

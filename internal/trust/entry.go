@@ -7,7 +7,9 @@ import (
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/introspect"
 	"github.com/strait-sts/strait/internal/jws"
+	"github.com/strait-sts/strait/internal/keysource"
 )
 
 // defaultMaxAge is the age of a token where its entry does not say.
@@ -23,19 +25,37 @@ type entry struct {
 	types      []exchange.TokenType
 	typ        []string // allowed values of the typ header; none: by token type
 	algorithms []jws.Algorithm
-	keys       keySource // nil where disabled
 	rules      claimRules
+
+	keys        keySource // nil where disabled, and for opaque tokens
+	asker       *introspect.Client
+	askError    error  // why there is no asker
+	tokenPrefix string // of opaque tokens
+}
+
+// keySource is where the keys of an entry come from (package keysource).
+type keySource interface {
+	// Key is the one key for a token with this kid and alg. The error wraps
+	// jws.ErrNoKey or jws.ErrAlgorithm where the issuer has no such key; any
+	// other says nothing of the token. A key that is the same is the same
+	// pointer.
+	Key(ctx context.Context, kid string, alg jws.Algorithm) (*jws.Key, error)
+	// Status tells how the source is.
+	Status() keysource.Status
 }
 
 // newEntry reads an entry of the catalogue. What cannot be read in it only
 // narrows what it accepts: an unreadable algorithm is none. Check has told the
 // admin.
-func newEntry(o *catalog.Of[catalog.TrustedIssuer], keys keySource, options Options, all *prefixes) *entry {
+func newEntry(o *catalog.Of[catalog.TrustedIssuer], options Options, all *prefixes) *entry {
 	e := &entry{
 		name: o.Metadata.Name, issuer: o.Spec.Issuer, object: o.Object, disabled: o.Spec.Mode == catalog.ModeDisabled,
-		accepts: o.Spec.AcceptAs, typ: o.Spec.Typ, keys: keys, rules: newRules(o.Spec, options),
+		accepts: o.Spec.AcceptAs, typ: o.Spec.Typ, rules: newRules(o.Spec, options),
 	}
 	e.rules.owner, e.rules.prefixes = ownerOf(o), all
+	if in := o.Spec.Keys.Introspection; in != nil {
+		e.tokenPrefix = in.TokenPrefix
+	}
 	for _, short := range o.Spec.TokenTypes {
 		e.types = append(e.types, exchange.TypeOf(short))
 	}
@@ -52,6 +72,10 @@ func newRules(spec *catalog.TrustedIssuer, options Options) claimRules {
 	r := claimRules{
 		audiences: spec.Audiences, skew: options.Skew, maxAge: time.Duration(spec.MaxTokenAge),
 		subject: spec.ClaimMappings.Subject.Claim, scope: claimAt(spec.ScopeClaim), ourIssuer: options.Issuer,
+		mapping: spec.ClaimMappings.Subject.Expression != "", expressions: compile(spec, options.Rules), once: spec.SingleUse,
+	}
+	if in := spec.Keys.Introspection; in != nil {
+		r.opaque, r.allowedClients = true, in.AllowedClientIDs
 	}
 	if spec.ClockSkew != nil {
 		r.skew = time.Duration(*spec.ClockSkew)
@@ -62,19 +86,22 @@ func newRules(spec *catalog.TrustedIssuer, options Options) claimRules {
 	return r
 }
 
-// verify is steps 2 to 5 of the package comment for a foreign token.
+// verify is steps 2 to 5 of the package comment for a foreign JWT.
 func (e *entry) verify(ctx context.Context, p *presented) (*exchange.Token, error) {
 	if err := e.admit(p); err != nil {
 		return nil, err
 	}
+	if e.rules.opaque {
+		return nil, wrong(exchange.TypeMismatch, "the tokens of trusted issuer %q are opaque; a JWT with its iss is none of them", e.name)
+	}
 	if err := e.checkHeader(p); err != nil {
 		return nil, err
 	}
-	key, err := e.keys.key(ctx, p.jws.Header.KeyID, p.jws.Header.Algorithm)
+	key, err := e.keys.Key(ctx, p.jws.Header.KeyID, p.jws.Header.Algorithm)
 	if err != nil {
 		return nil, joseFault(err)
 	}
-	if err := p.jws.Verify(key); err != nil {
+	if err := p.prove(key); err != nil {
 		return nil, joseFault(err)
 	}
 	return e.rules.judge(e.name, p)

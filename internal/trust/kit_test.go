@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -54,6 +55,11 @@ func (c *counter) GetJSON(ctx context.Context, r fetch.Request) (fetch.Response,
 	return c.client.GetJSON(ctx, r)
 }
 
+func (c *counter) PostForm(ctx context.Context, f fetch.Form) (fetch.Response, error) {
+	c.n.Add(1)
+	return c.client.PostForm(ctx, f)
+}
+
 // loopback is a policy under which ststest's issuers can be reached.
 func loopback() fetch.Policy {
 	return fetch.Policy{AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AllowHTTP: true}
@@ -69,16 +75,39 @@ type house struct {
 	client   *exchange.Client
 }
 
-// newHouse trusts these entries and knows these targets.
+// newHouse trusts these entries and knows these targets. Secrets are sealed with
+// a prefix.
 func newHouse(t testing.TB, own trust.OwnKeys, entries ...*catalog.Entry) *house {
+	t.Helper()
+	return newHouseWith(t, func(o *trust.Options) { o.Own = own }, entries...)
+}
+
+// newHouseOf is a house that remembers so many bytes of verified tokens.
+func newHouseOf(t testing.TB, bytes int, entries ...*catalog.Entry) *house {
+	t.Helper()
+	return newHouseWith(t, func(o *trust.Options) { o.CacheBytes = bytes }, entries...)
+}
+
+func newHouseWith(t testing.TB, change func(*trust.Options), entries ...*catalog.Entry) *house {
 	t.Helper()
 	h := &house{
 		t: t, clock: &clock{now: start()}, fetches: &counter{client: fetch.New(loopback())},
 		client: &exchange.Client{Name: "edge", ID: "edge-id"},
 	}
-	h.trust = trust.New(trust.Options{Fetch: h.fetches, Own: own, Issuer: ours, Clock: h.clock.Now, Skew: 30 * time.Second})
+	options := trust.Options{Fetch: h.fetches, Issuer: ours, Clock: h.clock.Now, Skew: 30 * time.Second, Unseal: unseal}
+	change(&options)
+	h.trust = trust.New(options)
 	h.apply(entries...)
 	return h
+}
+
+// unseal opens what the tests' entries keep: "sealed:" and the secret.
+func unseal(_ catalog.Ref, _ string, sealed []byte) (exchange.Secret, error) {
+	secret, ours := strings.CutPrefix(string(sealed), "sealed:")
+	if !ours {
+		return "", errors.New("nothing that was sealed")
+	}
+	return exchange.Secret(secret), nil
 }
 
 // apply makes these entries the trust list.
@@ -89,11 +118,16 @@ func (h *house) apply(entries ...*catalog.Entry) {
 // subject verifies a subject token.
 func (h *house) subject(typ exchange.TokenType, token string) (*exchange.Token, error) {
 	h.t.Helper()
-	req := &exchange.Request{
+	return h.verifier.Verify(context.Background(), h.request(typ, token), exchange.RoleSubject)
+}
+
+// request presents a subject token, under policies for these issuers.
+func (h *house) request(typ exchange.TokenType, token string, issuers ...string) *exchange.Request {
+	return &exchange.Request{
 		Time: h.clock.Now(), Client: h.client, Grant: exchange.GrantTokenExchange,
 		Subject: exchange.Presented{Token: exchange.Secret(token), Type: typ},
+		Issuers: func() []string { return issuers },
 	}
-	return h.verifier.Verify(context.Background(), req, exchange.RoleSubject)
 }
 
 // believes fails the test unless the token is believed as a jwt.

@@ -51,8 +51,8 @@ func (o *own) issued(p *presented) bool { return o.issuer != "" && p.issuer == o
 // verify is steps 2 to 5 of the package comment for a token of ours: an access
 // token as RFC 9068 §4 has it verified, nothing else that our keys sign.
 func (o *own) verify(p *presented) (*exchange.Token, error) {
-	if p.typ != exchange.TypeAccessToken && p.typ != exchange.TypeJWT {
-		return nil, wrong(exchange.TypeMismatch, "our own tokens are of type access_token or jwt")
+	if err := checkOwnType(p.typ); err != nil {
+		return nil, err
 	}
 	if !jws.TypeMatches(p.jws.Header.Type, "at+jwt") {
 		return nil, wrong(exchange.TypeMismatch, "the typ header of our own tokens is at+jwt")
@@ -61,9 +61,21 @@ func (o *own) verify(p *presented) (*exchange.Token, error) {
 	if err != nil {
 		return nil, joseFault(err)
 	}
-	if err := p.jws.Verify(key); err != nil {
+	if err := p.prove(key); err != nil {
 		return nil, joseFault(err)
 	}
+	return o.judge(p)
+}
+
+func checkOwnType(typ exchange.TokenType) error {
+	if typ != exchange.TypeAccessToken && typ != exchange.TypeJWT {
+		return wrong(exchange.TypeMismatch, "our own tokens are of type access_token or jwt")
+	}
+	return nil
+}
+
+// judge is step 5 of the package comment for a token of ours.
+func (o *own) judge(p *presented) (*exchange.Token, error) {
 	r := o.rules.reading(exchange.SelfIssuer, p)
 	return r.run(r.readAudience, r.readParties, func() error { return o.checkServed(r.token, p.client, p.now) },
 		r.checkTimes, r.readScopes, r.readDelegation, r.readBinding, r.readTxn)

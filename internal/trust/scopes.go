@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,7 +49,8 @@ func (p path) in(claims exchange.Claims) (value any, found bool) {
 }
 
 // readScopes reads what the token holds: a string with spaces (RFC 8693 §4.2)
-// or an array of strings. A token without the claim holds nothing.
+// or an array of strings; in an introspection answer, scope is a string (RFC
+// 7662 §2.2). A token without the claim holds nothing.
 func (r *reading) readScopes() error {
 	value, found := r.scope.in(r.claims)
 	if !found {
@@ -63,6 +65,9 @@ func (r *reading) readScopes() error {
 		}
 		return nil
 	case []any:
+		if r.opaque && slices.Equal(r.scope, claimAt("")) {
+			return errScopes()
+		}
 		for _, element := range value {
 			scope, isString := element.(string)
 			if !isString {

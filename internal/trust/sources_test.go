@@ -10,8 +10,8 @@ import (
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/keysource"
 	"github.com/strait-sts/strait/internal/ststest"
-	"github.com/strait-sts/strait/internal/trust"
 )
 
 // Keys over a real connection: where they are found, and what fails.
@@ -30,7 +30,7 @@ func (h *house) settled() {
 	for range 500 {
 		waiting := 0
 		for _, s := range h.trust.Status() {
-			if s.State == trust.NeverFetched {
+			if s.State == keysource.NeverFetched {
 				waiting++
 			}
 		}
@@ -171,7 +171,7 @@ func TestJWK031_NoKeysAreOurFault(t *testing.T) {
 			_, err := h.subject(exchange.TypeJWT, idp.Issue(start(), nil))
 			wantReason(t, err, exchange.IssuerKeysUnavailable)
 			status := h.trust.Status()[0]
-			if status.State != trust.Failing || status.LastError == "" || idp.AllRequests() != 1 {
+			if status.State != keysource.Failing || status.LastError == "" || idp.AllRequests() != 1 {
 				t.Errorf("%+v after %d requests", status, idp.AllRequests())
 			}
 			idp.Behave(ststest.Good)
@@ -218,7 +218,7 @@ func TestJWK068_HTTPSDoesNotBecomeHTTP(t *testing.T) {
 	// the fetch policy too, so that nothing is sent.
 	h := newHouse(t, nil, entryOf("idp", "http://idp.test", catalog.Keys{JWKSURI: "http://203.0.113.1/jwks"}))
 	h.settled()
-	if s := h.trust.Status()[0]; s.State != trust.Failing || !strings.Contains(s.LastError, "not allowed") {
+	if s := h.trust.Status()[0]; s.State != keysource.Failing || !strings.Contains(s.LastError, "not allowed") {
 		t.Errorf("%+v", s)
 	}
 }

@@ -13,7 +13,8 @@ import (
 const maxDate = 253402300799
 
 // checkTimes holds exp, nbf and iat to the instant of the exchange (RFC 7519
-// §4.1.4 to §4.1.6). exp and iat must be there. exp is exact; nbf and iat have
+// §4.1.4 to §4.1.6). exp must be there, and iat but in an introspection answer
+// (RFC 7662 §2.2). exp is exact; nbf and iat have
 // the leeway for clocks that are ahead of ours. Age is counted without it.
 func (r *reading) checkTimes() error {
 	var notBefore time.Time
@@ -21,7 +22,7 @@ func (r *reading) checkTimes() error {
 		name     string
 		required bool
 		into     *time.Time
-	}{{"exp", true, &r.token.Expires}, {"iat", true, &r.token.IssuedAt}, {"nbf", false, &notBefore}} {
+	}{{"exp", true, &r.token.Expires}, {"iat", !r.opaque, &r.token.IssuedAt}, {"nbf", false, &notBefore}} {
 		value, present := r.claims[claim.name]
 		at, ok := numericDate(value)
 		if present && !ok || !present && claim.required {
@@ -42,7 +43,7 @@ func (r *reading) compare(notBefore time.Time) error {
 		return wrong(exchange.NotYetValid, "nbf is further ahead than the clock skew allows")
 	case issued.After(latest):
 		return wrong(exchange.NotYetValid, "iat is further ahead than the clock skew allows")
-	case r.maxAge > 0 && r.now.Sub(issued) > r.maxAge:
+	case r.maxAge > 0 && !issued.IsZero() && r.now.Sub(issued) > r.maxAge:
 		return wrong(exchange.TooOld, "the token is older than the maxTokenAge of trusted issuer %q, %s", r.token.Issuer, r.maxAge)
 	case !expires.After(issued) || !expires.After(notBefore): // only with a leeway
 		return wrong(exchange.TokenMalformed, "exp is not after iat and nbf")

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"github.com/strait-sts/strait/internal/exchange"
@@ -11,7 +12,9 @@ import (
 // verifier judges tokens by the trust list of one snapshot. It never changes.
 type verifier struct {
 	issuers map[string]*entry // by iss, byte for byte
+	opaque  routes
 	own     *own
+	proven  *proven
 }
 
 var _ exchange.Verifier = (*verifier)(nil)
@@ -22,8 +25,24 @@ type presented struct {
 	typ    exchange.TokenType // what the request calls it
 	client *exchange.Client
 	now    time.Time
-	jws    *jws.Object
-	issuer string // iss
+	issuer string          // iss
+	claims exchange.Claims // the payload, or the introspection answer
+	jws    *jws.Object     // nil for an opaque token
+	proof  proof           // that its signature held a moment ago; else empty
+}
+
+// prove holds the signature to the key, unless this very key has proved it a
+// moment ago.
+func (p *presented) prove(key *jws.Key) error {
+	if p.proof.key == key {
+		return nil
+	}
+	p.proof = proof{}
+	if err := p.jws.Verify(key); err != nil {
+		return err
+	}
+	p.proof = proof{object: p.jws, key: key}
+	return nil
 }
 
 // Verify judges the token that req presents in the role. The order of the steps
@@ -37,10 +56,32 @@ func (v *verifier) Verify(ctx context.Context, req *exchange.Request, role excha
 }
 
 func (v *verifier) verify(ctx context.Context, req *exchange.Request, role exchange.Role) (*exchange.Token, error) {
-	p, err := read(req, role)
-	if err != nil {
+	shown := req.Presented(role)
+	p := &presented{role: role, typ: shown.Type, client: req.Client, now: req.Time}
+	asked, err := v.route(req, role)
+	switch {
+	case err != nil:
+		return nil, err
+	case asked != nil:
+		return asked.ask(ctx, p, shown.Token)
+	}
+	id := digest(sha256.Sum256([]byte(shown.Token.Reveal())))
+	known, found := v.proven.recall(id, p.now)
+	if found {
+		p.proof = known
+	}
+	if err := p.read(shown.Token); err != nil {
 		return nil, err
 	}
+	token, err := v.judge(ctx, p)
+	if err == nil && (!found || p.proof.key != known.key) {
+		v.proven.remember(id, len(shown.Token), p.proof, p.now, token.Expires)
+	}
+	return token, err
+}
+
+// judge finds who the token says it is from, and has it judged there.
+func (v *verifier) judge(ctx context.Context, p *presented) (*exchange.Token, error) {
 	if v.own.issued(p) {
 		return v.own.verify(p)
 	}
@@ -52,15 +93,16 @@ func (v *verifier) verify(ctx context.Context, req *exchange.Request, role excha
 }
 
 // read takes the token's form apart (RFC 7515 §5.2, RFC 7519 §7.2).
-func read(req *exchange.Request, role exchange.Role) (*presented, error) {
-	shown := req.Presented(role)
-	object, err := jws.Parse(shown.Token.Reveal(), jws.Limits{})
-	if err != nil {
-		return nil, joseFault(err)
+func (p *presented) read(token exchange.Secret) (err error) {
+	if p.jws = p.proof.object; p.jws == nil {
+		if p.jws, err = jws.Parse(token.Reveal(), jws.Limits{}); err != nil {
+			return joseFault(err)
+		}
 	}
-	issuer, isString := object.Claims["iss"].(string)
+	issuer, isString := p.jws.Claims["iss"].(string)
 	if !isString || issuer == "" {
-		return nil, wrong(exchange.TokenMalformed, "iss is missing or not a string")
+		return wrong(exchange.TokenMalformed, "iss is missing or not a string")
 	}
-	return &presented{role: role, typ: shown.Type, client: req.Client, now: req.Time, jws: object, issuer: issuer}, nil
+	p.claims, p.issuer = p.jws.Claims, issuer
+	return nil
 }

@@ -121,14 +121,19 @@ func testRevisions(t *testing.T, s catalog.Store) {
 
 func testReplace(t *testing.T, s catalog.Store) {
 	first := row("orders")
-	first.Digests = []string{"old"}
+	first.Digests, first.Sealed = []string{"old"}, catalog.Sealed{"/spec/a": {1}, "/spec/b": {2}}
 	commit(t, s, 0, puts(first))
 	second := row("orders")
 	second.Set, second.Digests, second.Body = "", []string{"new"}, []byte(`{"kind":"Target"}`)
+	second.Sealed = catalog.Sealed{"/spec/a": {0, 255}}
+	if _, rows := load(t, s); len(rows["orders"].Sealed) != 2 {
+		t.Errorf("sealed secrets came back as %v", rows["orders"].Sealed)
+	}
 	commit(t, s, 1, puts(second))
 	_, rows := load(t, s)
 	got := rows["orders"]
-	if len(rows) != 1 || got.Set != "" || !slices.Equal(got.Digests, second.Digests) || !bytes.Equal(got.Body, second.Body) {
+	if len(rows) != 1 || got.Set != "" || !slices.Equal(got.Digests, second.Digests) || !bytes.Equal(got.Body, second.Body) ||
+		len(got.Sealed) != 1 || !bytes.Equal(got.Sealed["/spec/a"], second.Sealed["/spec/a"]) {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -1,4 +1,4 @@
-package trust
+package keysource
 
 import (
 	"context"
@@ -15,7 +15,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/jws"
 )
 
@@ -89,7 +88,7 @@ func (p *publisher) keys() *fetchedKeys {
 // found says whether the kid's key is there.
 func found(t testing.TB, k *fetchedKeys, kid string) error {
 	t.Helper()
-	key, err := k.key(t.Context(), kid, jws.ES256)
+	key, err := k.Key(t.Context(), kid, jws.ES256)
 	if err == nil && key.ID() != kid {
 		t.Errorf("asked for %q, got %q", kid, key.ID())
 	}
@@ -122,7 +121,7 @@ func TestWaitersShareOneFetchThatTheFirstMayLeave(t *testing.T) {
 		k := p.keys()
 		gone, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 		defer cancel()
-		if _, err := k.key(gone, "a", jws.ES256); !errors.Is(err, errKeys) {
+		if _, err := k.Key(gone, "a", jws.ES256); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("who went away got %v", err)
 		}
 		var all sync.WaitGroup
@@ -148,7 +147,7 @@ func TestAHangingIssuerHoldsARequestForSecondsAtMost(t *testing.T) {
 		k := p.keys()
 		began := time.Now()
 		err := found(t, k, "a")
-		if took := time.Since(began); !errors.Is(err, errKeys) || took > 3*time.Second {
+		if took := time.Since(began); !errors.Is(err, ErrUnavailable) || took > 3*time.Second {
 			t.Errorf("%v after %s", err, took)
 		}
 		time.Sleep(15 * time.Second) // the fetch itself went on
@@ -200,7 +199,7 @@ func TestJWK058_StrangeKidsCostOneFetchACoolDown(t *testing.T) {
 		if n := len(k.strange); n > 3 {
 			t.Errorf("%d kids remembered", n)
 		}
-		if n := k.status().UnknownKids; n != 10_000 {
+		if n := k.Status().UnknownKids; n != 10_000 {
 			t.Errorf("%d unknown kids counted", n)
 		}
 	})
@@ -269,7 +268,7 @@ func TestASearchEndsWithTheRequestsPatience(t *testing.T) {
 		time.Sleep(usualFresh)
 		_ = found(t, k, "a") // begins the refresh
 		began := time.Now()
-		if err := found(t, k, "strange"); !errors.Is(err, errKeys) || time.Since(began) > maxWait {
+		if err := found(t, k, "strange"); !errors.Is(err, ErrUnavailable) || time.Since(began) > maxWait {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 		time.Sleep(time.Minute)
@@ -296,13 +295,13 @@ func TestJWK040_StaleKeysServeUntilMaxStale(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.publish(errDown)
-		due := k.status().NextRefresh
+		due := k.Status().NextRefresh
 		time.Sleep(time.Until(due))
 		if err := found(t, k, "a"); err != nil {
 			t.Errorf("when the refresh was due: %v", err)
 		}
 		synctest.Wait()
-		if state := k.status().State; state != Stale {
+		if state := k.Status().State; state != Stale {
 			t.Errorf("state %s", state)
 		}
 		time.Sleep(time.Until(due.Add(k.maxStale - time.Nanosecond)))
@@ -311,16 +310,16 @@ func TestJWK040_StaleKeysServeUntilMaxStale(t *testing.T) {
 		}
 		synctest.Wait()
 		time.Sleep(coolDown + time.Nanosecond)
-		if err := found(t, k, "a"); !errors.Is(err, errKeys) {
+		if err := found(t, k, "a"); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("after maxStale: %v", err)
 		}
-		if state := k.status().State; state != Failing {
+		if state := k.Status().State; state != Failing {
 			t.Errorf("state %s", state)
 		}
 		p.publish(nil, "a")
 		time.Sleep(coolDown)
-		if err := found(t, k, "a"); err != nil || k.status().State != Healthy {
-			t.Errorf("after recovery: %v, %s", err, k.status().State)
+		if err := found(t, k, "a"); err != nil || k.Status().State != Healthy {
+			t.Errorf("after recovery: %v, %s", err, k.Status().State)
 		}
 	})
 }
@@ -352,7 +351,7 @@ func TestAFailureIsRemembered(t *testing.T) {
 		p.err = errDown
 		k := p.keys()
 		for range 100 {
-			if err := found(t, k, "a"); !errors.Is(err, errKeys) {
+			if err := found(t, k, "a"); !errors.Is(err, ErrUnavailable) {
 				t.Fatal(err)
 			}
 		}
@@ -375,7 +374,7 @@ func TestAnUnknownKidIsNotJudgedWhileTheIssuerIsDown(t *testing.T) {
 		_ = found(t, k, "a")
 		p.publish(errDown)
 		for range 10 { // the first one fetches
-			if err := found(t, k, "new"); !errors.Is(err, errKeys) {
+			if err := found(t, k, "new"); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("%v, want that nothing can be said", err)
 			}
 			if err := found(t, k, "a"); err != nil {
@@ -393,7 +392,7 @@ func TestAPanicWhileReadingKeysIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newPublisher(t).keys()
 		k.load = func(context.Context) (keyDocument, error) { panic("poison") }
-		if err := found(t, k, "a"); !errors.Is(err, errKeys) {
+		if err := found(t, k, "a"); !errors.Is(err, ErrUnavailable) {
 			t.Error(err)
 		}
 	})
@@ -405,19 +404,19 @@ func TestUnchangedKeysStay(t *testing.T) {
 		p := newPublisher(t, "a")
 		k := p.keys()
 		_ = found(t, k, "a")
-		before := k.status()
+		before := k.Status()
 		p.mu.Lock()
 		p.doc.unchanged = true
 		p.mu.Unlock()
 		time.Sleep(usualFresh)
 		_ = found(t, k, "a")
 		synctest.Wait()
-		after := k.status()
+		after := k.Status()
 		if err := found(t, k, "a"); err != nil || after.Generation != before.Generation || !after.NextRefresh.After(before.NextRefresh) {
 			t.Errorf("%v; %+v, then %+v", err, before, after)
 		}
 		fresh := p.keys()
-		if err := found(t, fresh, "a"); !errors.Is(err, errKeys) {
+		if err := found(t, fresh, "a"); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("unchanged though nothing was fetched before: %v", err)
 		}
 	})
@@ -428,7 +427,7 @@ func TestStatusTellsWhenKeysWereSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPublisher(t, "a", "b")
 		k := p.keys()
-		if state := k.status().State; state != NeverFetched {
+		if state := k.Status().State; state != NeverFetched {
 			t.Errorf("state %s", state)
 		}
 		_ = found(t, k, "a")
@@ -437,11 +436,11 @@ func TestStatusTellsWhenKeysWereSeen(t *testing.T) {
 		time.Sleep(time.Minute)
 		_ = found(t, k, "c")
 		second := time.Now()
-		if n := k.status().Generation; n != 2 {
+		if n := k.Status().Generation; n != 2 {
 			t.Errorf("generation %d after two key sets", n)
 		}
 		want := []SeenKey{{"a", first, first}, {"b", first, second}, {"c", second, second}}
-		if got := k.status().Keys; fmt.Sprint(got) != fmt.Sprint(want) {
+		if got := k.Status().Keys; fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got  %v\nwant %v", got, want)
 		}
 		for i := range 3 * maxSightings {
@@ -449,7 +448,7 @@ func TestStatusTellsWhenKeysWereSeen(t *testing.T) {
 			time.Sleep(coolDown)
 			_ = found(t, k, fmt.Sprint("k", i))
 		}
-		if n := len(k.status().Keys); n != maxSightings {
+		if n := len(k.Status().Keys); n != maxSightings {
 			t.Errorf("%d kids remembered", n)
 		}
 	})
@@ -482,7 +481,7 @@ func TestRefreshesStayWithinTheirBounds(t *testing.T) {
 func TestRunRefreshesAThousandIssuers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		trust := New(Options{Clock: time.Now})
+		keeper := New(Options{Clock: time.Now})
 		p := newPublisher(t, "a")
 		p.takes = 50 * time.Millisecond
 		hanging := newPublisher(t, "a")
@@ -492,11 +491,11 @@ func TestRunRefreshesAThousandIssuers(t *testing.T) {
 			if i%500 == 0 {
 				keys = hanging.keys()
 			}
-			trust.entries = append(trust.entries, &entry{name: fmt.Sprint(i), keys: keys})
+			keeper.kept = append(keeper.kept, kept{source: keys})
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { trust.Run(ctx) })
+		running.Go(func() { keeper.Run(ctx) })
 		time.Sleep(10 * time.Second)
 		if n := p.fetches(); n != 998 {
 			t.Errorf("%d issuers fetched, want 998", n)
@@ -514,14 +513,13 @@ func TestRunRefreshesAThousandIssuers(t *testing.T) {
 func TestRunFetchesNothingForExpiredEntries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		trust := New(Options{Clock: time.Now})
+		keeper := New(Options{Clock: time.Now})
 		p := newPublisher(t, "a")
 		end := time.Now().Add(7 * time.Minute)
-		object := catalog.Object{Governance: catalog.Governance{ExpiresAt: &end}}
-		trust.entries = []*entry{{keys: p.keys(), object: object}}
+		keeper.kept = []kept{{spec: Spec{Expires: end}, source: p.keys()}}
 		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 		defer stop()
-		trust.Run(ctx)
+		keeper.Run(ctx)
 		if n := p.fetches(); n != 2 {
 			t.Errorf("%d fetches, want the first and one refresh", n)
 		}
@@ -531,13 +529,13 @@ func TestRunFetchesNothingForExpiredEntries(t *testing.T) {
 func TestRunLeavesAFailingIssuerItsCoolDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		trust := New(Options{Clock: time.Now})
+		keeper := New(Options{Clock: time.Now})
 		p := newPublisher(t)
 		p.err = errDown
-		trust.entries = []*entry{{keys: p.keys()}}
+		keeper.kept = []kept{{source: p.keys()}}
 		ctx, stop := context.WithTimeout(t.Context(), 10*coolDown-time.Second)
 		defer stop()
-		trust.Run(ctx)
+		keeper.Run(ctx)
 		if n := p.fetches(); n < 9 || n > 10 {
 			t.Errorf("%d fetches in ten cool-downs", n)
 		}
@@ -546,30 +544,77 @@ func TestRunLeavesAFailingIssuerItsCoolDown(t *testing.T) {
 
 func TestASourceBelongsToOneEntryAndOneVersionOfItsKeys(t *testing.T) {
 	t.Parallel()
-	id := func(change func(*catalog.Of[catalog.TrustedIssuer])) string {
-		o := &catalog.Of[catalog.TrustedIssuer]{Entry: &catalog.Entry{}, Spec: &catalog.TrustedIssuer{Issuer: "https://a.test"}}
-		change(o)
-		return sourceID(o)
-	}
-	same := id(func(*catalog.Of[catalog.TrustedIssuer]) {})
-	end := time.Now()
-	for name, change := range map[string]func(*catalog.Of[catalog.TrustedIssuer]){
-		"name":      func(o *catalog.Of[catalog.TrustedIssuer]) { o.Metadata.Name = "x" },
-		"issuer":    func(o *catalog.Of[catalog.TrustedIssuer]) { o.Spec.Issuer = "x" },
-		"jwksUri":   func(o *catalog.Of[catalog.TrustedIssuer]) { o.Spec.Keys.JWKSURI = "x" },
-		"discovery": func(o *catalog.Of[catalog.TrustedIssuer]) { o.Spec.Keys.Discovery = &catalog.Discovery{} },
-		"hosts": func(o *catalog.Of[catalog.TrustedIssuer]) {
-			o.Spec.Keys.Discovery = &catalog.Discovery{JWKSHosts: []string{"x"}}
-		},
-		"authority": func(o *catalog.Of[catalog.TrustedIssuer]) { o.Spec.CertificateAuthority = "x" },
-		"maxStale":  func(o *catalog.Of[catalog.TrustedIssuer]) { o.Spec.MaxStale = 1 },
-		"expiresAt": func(o *catalog.Of[catalog.TrustedIssuer]) { o.Governance.ExpiresAt = &end },
+	base := Spec{Name: "a", Issuer: "https://a.test"}
+	for name, change := range map[string]func(*Spec){
+		"name":      func(s *Spec) { s.Name = "x" },
+		"issuer":    func(s *Spec) { s.Issuer = "x" },
+		"jwks":      func(s *Spec) { s.JWKS = []byte(`{}`) },
+		"jwksUri":   func(s *Spec) { s.JWKSURI = "x" },
+		"discovery": func(s *Spec) { s.Discovery = &Discovery{} },
+		"hosts":     func(s *Spec) { s.Discovery = &Discovery{JWKSHosts: []string{"x"}} },
+		"authority": func(s *Spec) { s.Authorities = "x" },
+		"maxStale":  func(s *Spec) { s.MaxStale = 1 },
+		"expires":   func(s *Spec) { s.Expires = time.Now() },
 	} {
-		if id(change) == same {
-			t.Errorf("a change of %s keeps the source", name)
+		k, other := New(Options{Clock: time.Now, Fetch: &script{}}), base
+		change(&other)
+		first := k.Use([]Spec{base, other})
+		if again := k.Use([]Spec{other, base}); again[0] != first[1] || again[1] != first[0] || first[0] == first[1] {
+			t.Errorf("%s: the sources are %p, later %p", name, first, again)
 		}
 	}
-	if id(func(o *catalog.Of[catalog.TrustedIssuer]) { o.Spec.Audiences, o.Revision = []string{"x"}, 2 }) != same {
-		t.Error("a change of the audiences drops the keys")
-	}
+}
+
+// TestJWK058_TenThousandStrangeKids: however many come at once, the issuer sees
+// a bounded number of fetches, and what is remembered of them is bounded too.
+func TestJWK058_TenThousandStrangeKids(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPublisher(t, "a")
+		p.takes = 10 * time.Millisecond
+		k := p.keys()
+		_ = found(t, k, "a")
+		const minutes = 10
+		for i := range minutes {
+			var all sync.WaitGroup
+			for n := range 1000 {
+				all.Go(func() {
+					if err := found(t, k, fmt.Sprint("strange ", i, n)); !errors.Is(err, jws.ErrNoKey) {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if err := found(t, k, "a"); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		// One search a cool-down, the first fetch, and the refreshes.
+		if n := p.fetches(); n > 2*minutes+1+2 {
+			t.Errorf("%d fetches for %d strange kids in %d minutes", n, 1000*minutes, minutes)
+		}
+		if s := k.Status(); s.UnknownKids != 1000*minutes || len(s.Keys) != 1 || len(k.strange) > maxStrange {
+			t.Errorf("%d unknown, %d keys, %d strange kids remembered", s.UnknownKids, len(s.Keys), len(k.strange))
+		}
+	})
+}
+
+func TestStatusCountsFailuresAndUse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPublisher(t, "a")
+		k := p.keys()
+		if s := k.Status(); !s.LastUsed.IsZero() {
+			t.Errorf("used at %s", s.LastUsed)
+		}
+		p.publish(errDown)
+		_ = found(t, k, "a")
+		time.Sleep(coolDown)
+		p.publish(nil, "a")
+		_ = found(t, k, "a")
+		if s := k.Status(); s.Failures != 1 || !s.LastUsed.Equal(time.Now().Truncate(time.Second)) || s.State != Healthy {
+			t.Errorf("%+v", s)
+		}
+	})
 }

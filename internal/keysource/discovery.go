@@ -1,4 +1,4 @@
-package trust
+package keysource
 
 import (
 	"context"
@@ -22,6 +22,7 @@ func (r *remote) discover(ctx context.Context) (string, error) {
 	for _, location := range r.locations() {
 		response, err := r.fetcher.GetJSON(ctx, fetch.Request{URL: location, MaxBytes: maxMetadataBytes, RootCAs: r.roots})
 		if err == nil {
+			r.metadata = location
 			return r.jwksURIOf(response.Body, location)
 		}
 		failures = append(failures, fmt.Errorf("metadata: %w", err))

@@ -1,14 +1,10 @@
-package trust
+package keysource
 
-import (
-	"testing"
-
-	"github.com/strait-sts/strait/internal/catalog"
-)
+import "testing"
 
 func TestJWKSURIStaysWithTheEntrysHosts(t *testing.T) {
 	t.Parallel()
-	r := &remote{issuer: "https://login.example.com/tenant", discovery: &catalog.Discovery{JWKSHosts: []string{"keys.example.com", "[2001:db8::1]:8443"}}}
+	r := &remote{issuer: "https://login.example.com/tenant", discovery: &Discovery{JWKSHosts: []string{"keys.example.com", "[2001:db8::1]:8443"}}}
 	const inside = "https://idp.internal:8443/.well-known/openid-configuration"
 	for uri, allowed := range map[string]bool{
 		"https://login.example.com/jwks": true, "https://LOGIN.example.com:443/jwks?p=1": true, "https://idp.internal:8443/jwks": true,
@@ -31,7 +27,7 @@ func TestWellKnownForms(t *testing.T) {
 		"https://a.test/":       {"https://a.test/.well-known/openid-configuration", "https://a.test/.well-known/oauth-authorization-server"},
 		"https://a.test/t/x%2F": {"https://a.test/t/x%2F/.well-known/openid-configuration", "https://a.test/.well-known/oauth-authorization-server/t/x%2F"},
 	} {
-		r := &remote{issuer: issuer, discovery: &catalog.Discovery{}}
+		r := &remote{issuer: issuer, discovery: &Discovery{}}
 		if got := r.locations(); len(got) != 2 || [2]string(got) != want {
 			t.Errorf("%s: %q, want %q", issuer, got, want)
 		}
@@ -40,7 +36,7 @@ func TestWellKnownForms(t *testing.T) {
 
 func TestMetadataIsReadStrictly(t *testing.T) {
 	t.Parallel()
-	r := &remote{issuer: "https://a.test", discovery: &catalog.Discovery{}}
+	r := &remote{issuer: "https://a.test", discovery: &Discovery{}}
 	const good = `{"issuer":"https://a.test","jwks_uri":"https://a.test/jwks","x":[1,{}]}`
 	if uri, err := r.jwksURIOf([]byte(good), "https://a.test/x"); err != nil || uri != "https://a.test/jwks" {
 		t.Fatalf("positive control: %q, %v", uri, err)
@@ -60,7 +56,7 @@ func TestMetadataIsReadStrictly(t *testing.T) {
 // FuzzDiscovery: whatever the document says, we connect to no host that the
 // entry does not name, and for no other issuer.
 func FuzzDiscovery(f *testing.F) {
-	r := &remote{issuer: "https://a.test", discovery: &catalog.Discovery{JWKSHosts: []string{"keys.test"}}}
+	r := &remote{issuer: "https://a.test", discovery: &Discovery{JWKSHosts: []string{"keys.test"}}}
 	for _, seed := range []string{
 		`{"issuer":"https://a.test","jwks_uri":"https://a.test/jwks"}`, `{"issuer":"https://a.test","jwks_uri":"https://keys.test/jwks"}`,
 		`{"issuer":"https://a.test","jwks_uri":"https://a.test@evil.test/"}`, `{"issuer":"https://a.test","jwks_uri":"https:\\a.test\\"}`, `{`,

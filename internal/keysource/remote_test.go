@@ -1,4 +1,4 @@
-package trust
+package keysource
 
 import (
 	"context"
@@ -11,21 +11,24 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/fetch"
 	"github.com/strait-sts/strait/internal/jws"
 )
 
 // script answers fetches by URL, and keeps the requests.
 type script struct {
+	mu       sync.Mutex
 	answers  map[string]fetch.Response
 	requests []fetch.Request
 }
 
 func (s *script) GetJSON(_ context.Context, r fetch.Request) (fetch.Response, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.requests = append(s.requests, r)
 	answer, found := s.answers[r.URL]
 	if !found {
@@ -71,7 +74,7 @@ func TestEveryFetchOfAnEntryBelievesItsAuthority(t *testing.T) {
 		"https://a.test/.well-known/openid-configuration": {Body: []byte(`{"issuer":"https://a.test","jwks_uri":"https://a.test/jwks"}`)},
 		"https://a.test/jwks":                             {Body: keySetJSON(t, "k")},
 	}}
-	spec := &catalog.TrustedIssuer{Issuer: "https://a.test", Keys: catalog.Keys{Discovery: &catalog.Discovery{}}, CertificateAuthority: authorityPEM(t)}
+	spec := Spec{Issuer: "https://a.test", Discovery: &Discovery{}, Authorities: authorityPEM(t)}
 	r, err := newRemote(spec, s)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +93,7 @@ func TestEveryFetchOfAnEntryBelievesItsAuthority(t *testing.T) {
 	if len(s.requests) != 2 {
 		t.Errorf("%d requests, want 2", len(s.requests))
 	}
-	spec.CertificateAuthority = "no PEM"
+	spec.Authorities = "no PEM"
 	if _, err := newRemote(spec, s); err == nil {
 		t.Error("an authority that cannot be read must not fall back to the system's roots")
 	}
@@ -100,7 +103,7 @@ func TestAKeySetIsAskedForByItsETag(t *testing.T) {
 	t.Parallel()
 	const uri = "https://a.test/jwks"
 	s := &script{answers: map[string]fetch.Response{uri: {Body: keySetJSON(t, "k"), ETag: `"1"`, MaxAge: time.Hour, HasMaxAge: true}}}
-	r, err := newRemote(&catalog.TrustedIssuer{Issuer: "https://a.test", Keys: catalog.Keys{JWKSURI: uri}}, s)
+	r, err := newRemote(Spec{Issuer: "https://a.test", JWKSURI: uri}, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +140,7 @@ func TestAnETagIsNotSentToAnotherURL(t *testing.T) {
 	s := &script{answers: map[string]fetch.Response{
 		document: metadata("https://a.test/1"), "https://a.test/1": {Body: keySetJSON(t, "1"), ETag: `"x"`}, "https://a.test/2": {Body: keySetJSON(t, "2")},
 	}}
-	r, err := newRemote(&catalog.TrustedIssuer{Issuer: "https://a.test", Keys: catalog.Keys{Discovery: &catalog.Discovery{}}}, s)
+	r, err := newRemote(Spec{Issuer: "https://a.test", Discovery: &Discovery{}}, s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package trust
+package keysource
 
 import (
 	"context"
@@ -54,10 +54,12 @@ type fetchedKeys struct {
 
 	state   atomic.Pointer[keyState]
 	unknown atomic.Uint64 // tokens with a kid that the state did not have
+	used    moment        // by a request
 
 	mu       sync.Mutex
 	flight   *flight
 	failure  error                // of the last fetch
+	failures uint64               // ever
 	retry    time.Time            // no fetch before, after a failure
 	searched time.Time            // when a fetch for an unknown kid last began
 	strange  map[string]time.Time // kids that such a fetch did not bring, until when
@@ -79,7 +81,7 @@ type flight struct {
 }
 
 // key reads the state, and waits for a fetch only where it must.
-func (k *fetchedKeys) key(ctx context.Context, kid string, alg jws.Algorithm) (*jws.Key, error) {
+func (k *fetchedKeys) Key(ctx context.Context, kid string, alg jws.Algorithm) (*jws.Key, error) {
 	state, err := k.usable(ctx)
 	if err != nil {
 		return nil, err
@@ -99,6 +101,7 @@ func (k *fetchedKeys) key(ctx context.Context, kid string, alg jws.Algorithm) (*
 // is due is begun, not waited for.
 func (k *fetchedKeys) usable(ctx context.Context) (*keyState, error) {
 	now := k.clock()
+	k.used.mark(now)
 	if state := k.state.Load(); state != nil && now.Before(state.due) {
 		return state, nil
 	}
@@ -150,7 +153,7 @@ func (k *fetchedKeys) beginSearch(ctx context.Context, kid string, now time.Time
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.failure != nil {
-		failure = fmt.Errorf("%w: %w", errKeys, k.failure)
+		failure = fmt.Errorf("%w: %w", ErrUnavailable, k.failure)
 	}
 	if now.Before(k.strange[kid]) {
 		return nil, false, failure
@@ -239,6 +242,7 @@ func (k *fetchedKeys) land(document keyDocument, err error, now time.Time) error
 	k.failure = err
 	k.told.fetched(err)
 	if err != nil {
+		k.failures++
 		k.retry = now.Add(k.spread(coolDown))
 		return err
 	}
@@ -277,17 +281,17 @@ func (k *fetchedKeys) spread(d time.Duration) time.Duration {
 // await waits for a fetch, as long as the request may.
 func (k *fetchedKeys) await(ctx context.Context, f *flight) error {
 	if f == nil {
-		return fmt.Errorf("%w: the last fetch failed a moment ago", errKeys)
+		return fmt.Errorf("%w: the last fetch failed a moment ago", ErrUnavailable)
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.wait)
 	defer cancel()
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		return fmt.Errorf("%w: waiting for them: %w", errKeys, ctx.Err())
+		return fmt.Errorf("%w: waiting for them: %w", ErrUnavailable, ctx.Err())
 	}
 	if f.err != nil {
-		return fmt.Errorf("%w: %w", errKeys, f.err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, f.err)
 	}
 	return nil
 }

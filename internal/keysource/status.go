@@ -1,9 +1,10 @@
-package trust
+package keysource
 
 import (
 	"cmp"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/strait-sts/strait/internal/jws"
@@ -21,59 +22,80 @@ const (
 	Disabled     State = "disabled"     // the entry is disabled, so nothing is fetched for it
 )
 
-// Status is the state of one trusted issuer, for administrators.
-type Status struct {
-	Name   string // of the entry
-	Issuer string
-	KeyStatus
-}
-
-// KeyStatus is the state of an issuer's keys at one moment. Times are zero where
+// Status is the state of an issuer's keys at one moment. Times are zero where
 // nothing happened yet, and for inline keys.
-type KeyStatus struct {
-	State       State
-	Keys        []SeenKey        // by kid; those that were gone at the last fetch too
-	Ignored     []jws.IgnoredKey // members of the key set that cannot be used
-	Generation  uint64           // counts the changes of the key set
-	Fetched     time.Time        // the last success
-	NextRefresh time.Time        // before it, only an unknown kid leads to a fetch
-	LastError   string           // of the last fetch; names hosts, never tokens
-	UnknownKids uint64           // tokens whose kid was not among the keys
+type Status struct {
+	State       State            `json:"state"`
+	Keys        []SeenKey        `json:"keys,omitempty"`       // by kid; those that were gone at the last fetch too
+	Ignored     []jws.IgnoredKey `json:"ignored,omitempty"`    // members of the key set that cannot be used
+	Generation  uint64           `json:"generation,omitzero"`  // counts the changes of the key set
+	Fetched     time.Time        `json:"fetched,omitzero"`     // the last success
+	NextRefresh time.Time        `json:"nextRefresh,omitzero"` // before it, only an unknown kid leads to a fetch
+	LastUsed    time.Time        `json:"lastUsed,omitzero"`    // when a token last asked for a key, to the second
+	LastError   string           `json:"lastError,omitempty"`  // of the last fetch; names hosts, never tokens
+	UnknownKids uint64           `json:"unknownKids"`          // tokens whose kid was not among the keys
+	Failures    uint64           `json:"failures"`             // fetches that failed
 }
 
 // SeenKey says when a key was in the issuer's key set, as far as we looked.
 type SeenKey struct {
-	ID        string
-	FirstSeen time.Time
-	LastSeen  time.Time
+	ID        string    `json:"kid"`
+	FirstSeen time.Time `json:"firstSeen,omitzero"`
+	LastSeen  time.Time `json:"lastSeen,omitzero"`
 }
 
-func (k *fetchedKeys) status() KeyStatus {
+// Status tells how the keys are.
+func (k *fetchedKeys) Status() Status {
 	now := k.clock()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := KeyStatus{Keys: k.seen.list(), UnknownKids: k.unknown.Load(), NextRefresh: k.retry}
+	state := k.state.Load()
+	s := Status{
+		State: k.stateAt(now), Keys: k.seen.list(), NextRefresh: k.retry, LastUsed: k.used.last(),
+		UnknownKids: k.unknown.Load(), Failures: k.failures,
+	}
 	if k.failure != nil {
 		s.LastError = k.failure.Error()
 	}
-	state := k.state.Load()
-	if state != nil {
-		s.Ignored, s.Generation, s.Fetched = state.set.Ignored, state.generation, state.fetched
-		if k.failure == nil {
-			s.NextRefresh = state.due
-		}
+	if state == nil {
+		return s
 	}
-	switch {
-	case state == nil && k.failure == nil:
-		s.State = NeverFetched
-	case state == nil, !now.Before(state.due.Add(k.maxStale)):
-		s.State = Failing
-	case k.failure != nil:
-		s.State = Stale
-	default:
-		s.State = Healthy
+	s.Ignored, s.Generation, s.Fetched = state.set.Ignored, state.generation, state.fetched
+	if k.failure == nil {
+		s.NextRefresh = state.due
 	}
 	return s
+}
+
+// stateAt sums up. The lock is held.
+func (k *fetchedKeys) stateAt(now time.Time) State {
+	state := k.state.Load()
+	switch {
+	case state == nil && k.failure == nil:
+		return NeverFetched
+	case state == nil, !now.Before(state.due.Add(k.maxStale)):
+		return Failing
+	case k.failure != nil:
+		return Stale
+	}
+	return Healthy
+}
+
+// moment is the last time that something happened, to the second, cheap enough
+// for each request.
+type moment struct{ seconds atomic.Int64 }
+
+func (m *moment) mark(now time.Time) {
+	if seconds := now.Unix(); m.seconds.Load() != seconds {
+		m.seconds.Store(seconds)
+	}
+}
+
+func (m *moment) last() time.Time {
+	if seconds := m.seconds.Load(); seconds != 0 {
+		return time.Unix(seconds, 0).UTC()
+	}
+	return time.Time{}
 }
 
 // maxSightings bounds the kids that are remembered; a key set has at most

@@ -1,11 +1,10 @@
-package trust
+package keysource
 
 import (
 	"context"
 	"crypto/x509"
 	"fmt"
 
-	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/fetch"
 	"github.com/strait-sts/strait/internal/jws"
 )
@@ -22,24 +21,25 @@ type remote struct {
 	fetcher   Fetcher
 	roots     *x509.CertPool // nil: the system's
 	issuer    string
-	jwksURI   string             // empty: by discovery
-	discovery *catalog.Discovery // nil where jwksURI is written
+	jwksURI   string     // empty: by discovery
+	discovery *Discovery // nil where jwksURI is written
 
 	etag     string // of the key set that was last read
 	etagFrom string // the URL it came from
+	metadata string // the URL where discovery last found a document
 }
 
 // newRemote reads how an entry's keys are to be fetched.
-func newRemote(spec *catalog.TrustedIssuer, fetcher Fetcher) (*remote, error) {
-	r := &remote{fetcher: fetcher, issuer: spec.Issuer, jwksURI: spec.Keys.JWKSURI, discovery: spec.Keys.Discovery}
+func newRemote(spec Spec, fetcher Fetcher) (*remote, error) {
+	r := &remote{fetcher: fetcher, issuer: spec.Issuer, jwksURI: spec.JWKSURI, discovery: spec.Discovery}
 	if r.jwksURI == "" && r.discovery == nil {
-		return nil, fmt.Errorf("%w: the entry does not say where its keys are", errKeys)
+		return nil, fmt.Errorf("%w: the entry does not say where its keys are", ErrUnavailable)
 	}
-	if spec.CertificateAuthority == "" {
+	if spec.Authorities == "" {
 		return r, nil
 	}
 	var err error
-	r.roots, err = fetch.ParseRoots(spec.CertificateAuthority)
+	r.roots, err = fetch.ParseRoots(spec.Authorities)
 	return r, err
 }
 

@@ -1,0 +1,66 @@
+package trust
+
+import (
+	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/exchange"
+)
+
+// Rules are the expressions of one entry, compiled (package expr). They may be
+// used by many at once. Their errors hold nothing of what a token says.
+type Rules interface {
+	// Check evaluates claimValidationRules in their order. The error is the
+	// message of the first that is false, or that the first that cannot be
+	// evaluated failed.
+	Check(claims exchange.Claims) error
+	// Subject evaluates claimMappings.subject.expression. It is asked only where
+	// the entry has one.
+	Subject(claims exchange.Claims) (string, error)
+}
+
+// Compiler makes the Rules of an entry that has expressions.
+type Compiler func(entry *catalog.TrustedIssuer) (Rules, error)
+
+// compile gives the entry's rules: nil where it has no expressions, and rules
+// that no token passes where they cannot be compiled.
+func compile(spec *catalog.TrustedIssuer, compiler Compiler) Rules {
+	if len(spec.ClaimValidationRules) == 0 && spec.ClaimMappings.Subject.Expression == "" {
+		return nil
+	}
+	if compiler == nil {
+		return noRules{}
+	}
+	rules, err := compiler(spec)
+	if err != nil {
+		return noRules{}
+	}
+	return rules
+}
+
+// noRules stand for expressions that cannot be evaluated: no token passes.
+type noRules struct{}
+
+func (noRules) Check(exchange.Claims) error {
+	return wrong(exchange.RuleFailed, "the entry's expressions cannot be evaluated")
+}
+
+func (n noRules) Subject(claims exchange.Claims) (string, error) { return "", n.Check(claims) }
+
+// checkRules holds the claims to the entry's claimValidationRules.
+func (r *reading) checkRules() error {
+	if r.expressions == nil {
+		return nil
+	}
+	if err := r.expressions.Check(r.claims); err != nil {
+		return wrong(exchange.RuleFailed, "a claimValidationRule of trusted issuer %q does not hold: %v", r.token.Issuer, err)
+	}
+	return nil
+}
+
+// checkOnce: a token that may be used once has a name to remember it by.
+func (r *reading) checkOnce() error {
+	r.token.SingleUse = r.once
+	if r.once && r.token.JTI == "" {
+		return wrong(exchange.RuleFailed, "trusted issuer %q is singleUse, and the token has no jti", r.token.Issuer)
+	}
+	return nil
+}
