@@ -145,7 +145,7 @@ func (a *server) router() *mux.Router {
 // them: their lists are empty, and writes are refused by name (contract §3,
 // "what is not built yet is refused").
 func kinds() []catalog.Kind {
-	return append(catalog.Kinds(), catalog.KindGuardrail, catalog.KindAdminGrant)
+	return append(catalog.Kinds(), catalog.KindAdminGrant)
 }
 
 // methodNotAllowed answers 405 with Allow (RFC 9110 §15.5.6), which mux leaves

@@ -19,6 +19,7 @@ import (
 	"github.com/strait-sts/strait/internal/keysource"
 	"github.com/strait-sts/strait/internal/oauth"
 	"github.com/strait-sts/strait/internal/pgserver"
+	"github.com/strait-sts/strait/internal/policy"
 	"github.com/strait-sts/strait/internal/postgres"
 	"github.com/strait-sts/strait/internal/server"
 	"github.com/strait-sts/strait/internal/telemetry"
@@ -65,6 +66,7 @@ type App struct {
 	catalog  *catalog.Catalog
 	trust    *trust.Trust
 	recorder *audit.Recorder
+	engine   *policy.Engine
 
 	world   atomic.Pointer[exchange.World]
 	rebuild sync.Mutex

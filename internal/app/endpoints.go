@@ -14,7 +14,6 @@ import (
 	"github.com/strait-sts/strait/internal/keyring"
 	"github.com/strait-sts/strait/internal/mint"
 	"github.com/strait-sts/strait/internal/oauth"
-	"github.com/strait-sts/strait/internal/policy"
 	"github.com/strait-sts/strait/internal/postgres"
 	"github.com/strait-sts/strait/internal/rehearsal"
 	"github.com/strait-sts/strait/internal/schema"
@@ -70,7 +69,7 @@ func (a *App) admin() http.Handler {
 
 // explain rehearses an exchange on the World that decides now.
 func (a *App) explain(ctx context.Context, q rehearsal.Question) (*rehearsal.Answer, error) {
-	stage := rehearsal.Stage{World: a.world.Load(), Issuer: a.cfg.Issuer, Now: a.clock(), Compile: policy.Compile}
+	stage := rehearsal.Stage{World: a.world.Load(), Issuer: a.cfg.Issuer, Now: a.clock(), Compile: a.engine.Compile}
 	if s := a.catalog.Current(); s.Revision == stage.World.Revision { // else a write is just coming into force
 		stage.Snapshot = s
 	}

@@ -40,6 +40,7 @@ func (t *together) check() []catalog.FieldError {
 	t.targetNames()
 	t.clientNames()
 	t.policies()
+	t.guardrails()
 	t.opaqueRoutes()
 	return t.faults
 }
