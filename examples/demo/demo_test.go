@@ -99,7 +99,7 @@ func TestQuickstartIsWrittenForThisProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(folder + "/*.yaml")
-	if err != nil || len(files) != 4 {
+	if err != nil || len(files) != 5 {
 		t.Fatalf("%v, %v", files, err)
 	}
 	text, err := os.ReadFile(files[0])

@@ -67,6 +67,8 @@ type Options struct {
 	Keys func(context.Context) ([]Key, error)
 	// Trust tells of trusted issuers; nil: nothing is known of any.
 	Trust Trust
+	// Explain rehearses an exchange.
+	Explain Explain
 	// RequestID is the id that the log knows a request by.
 	RequestID func(*http.Request) string
 	Logger    *slog.Logger
@@ -127,6 +129,7 @@ func (a *server) router() *mux.Router {
 	}
 	route(http.MethodPost, "/"+catalog.KindTrustedIssuer.Plural()+name+":probe", a.probe)
 	route(http.MethodPost, "/apply", a.apply)
+	route(http.MethodPost, "/explain", a.explain)
 	route(http.MethodGet, "/audit/export", a.export)
 	route(http.MethodGet, "/audit/verify", a.verify)
 	route(http.MethodGet, "/changes", a.changes)
@@ -146,7 +149,7 @@ func (a *server) router() *mux.Router {
 // them: their lists are empty, and writes are refused by name (contract §3,
 // "what is not built yet is refused").
 func kinds() []catalog.Kind {
-	return append(catalog.Kinds(), catalog.KindGuardrail, catalog.KindAdminGrant)
+	return append(catalog.Kinds(), catalog.KindAdminGrant)
 }
 
 // methodNotAllowed answers 405 with Allow (RFC 9110 §15.5.6), which mux leaves

@@ -186,12 +186,12 @@ func TestBodiesAreReadStrictly(t *testing.T) {
 func TestKindsNotBuiltYetAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	body := `{"apiVersion":"strait/v1","kind":"Guardrail","metadata":{"name":"g"},"governance":{"owner":"o","justification":"j"},"spec":{}}`
-	a := b.call("PUT", "/admin/v1/guardrails/g", body).want(t, 422)
+	body := `{"apiVersion":"strait/v1","kind":"AdminGrant","metadata":{"name":"g"},"governance":{"owner":"o","justification":"j"},"spec":{}}`
+	a := b.call("PUT", "/admin/v1/admin-grants/g", body).want(t, 422)
 	if got := a.faults(); len(got) != 1 || !strings.HasPrefix(got[0], "not_implemented") {
 		t.Error(got)
 	}
-	if got := b.call("GET", "/admin/v1/guardrails", "").want(t, 200).body; !strings.HasPrefix(got, `{"items":[]`) {
+	if got := b.call("GET", "/admin/v1/admin-grants", "").want(t, 200).body; !strings.HasPrefix(got, `{"items":[]`) {
 		t.Error(got)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/strait-sts/strait/internal/limit"
 	"github.com/strait-sts/strait/internal/oauth"
 	"github.com/strait-sts/strait/internal/pgserver"
+	"github.com/strait-sts/strait/internal/policy"
 	"github.com/strait-sts/strait/internal/postgres"
 	"github.com/strait-sts/strait/internal/server"
 	"github.com/strait-sts/strait/internal/telemetry"
@@ -72,6 +73,7 @@ type App struct {
 	trust       *trust.Trust
 	recorder    *audit.Recorder
 	anchor      *audit.FileAnchor // nil: checkpoints are kept in the database alone
+	engine      *policy.Engine
 
 	world   atomic.Pointer[exchange.World]
 	rebuild sync.Mutex

@@ -8,23 +8,28 @@ import (
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/expr"
 	"github.com/strait-sts/strait/internal/fetch"
+	"github.com/strait-sts/strait/internal/policy"
 	"github.com/strait-sts/strait/internal/schema"
 	"github.com/strait-sts/strait/internal/trust"
 )
 
+// programs is how many compiled expressions are remembered between revisions.
+const programs = 20_000
+
 // openCatalog loads the catalogue. Objects that are stored and cannot be used
 // are left out and named in the log: they affect nothing but themselves.
 func (a *App) openCatalog(ctx context.Context) error {
-	var err error
-	if a.expressions, err = expr.NewCompiler(programs); err != nil {
+	expressions, err := expr.NewCompiler(programs)
+	if err != nil {
 		return err
 	}
-	policy := a.fetchPolicy()
+	a.expressions, a.engine = expressions, policy.NewEngine(a.cfg.Issuer, expressions)
+	fetched := a.fetchPolicy()
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.db, Clock: a.clock, Decode: schema.DecodeJSON,
 		Checkers: []catalog.Checker{
 			schema.Check(schema.Identity{Issuer: a.cfg.Issuer, AdminAudience: a.cfg.AdminAudience}),
-			trust.Checker(policy), checkExpressions(a.expressions),
+			trust.Checker(fetched), checkExpressions(a.expressions), a.engine.Check,
 		},
 		Digest: a.ring.Digest, Matches: a.ring.Matches, Seal: a.seal, Unseal: a.unseal,
 	})
@@ -72,7 +77,7 @@ func (a *App) refresh() {
 	if now := a.world.Load(); now != nil && now.Revision == snapshot.Revision {
 		return
 	}
-	a.world.Store(world(snapshot, a.trust))
+	a.world.Store(world(snapshot, a.trust, a.engine))
 	a.metrics.Revision(snapshot.Revision)
 	a.log.Info("configuration in force", "revision", snapshot.Revision, "objects", len(snapshot.Objects))
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/strait-sts/strait/internal/trust"
 )
 
-// programs is how many compiled expressions are remembered between revisions.
-const programs = 20000
-
 // issuerRules are the expressions of one trusted issuer, as trust asks them.
 type issuerRules struct {
 	rules    []*expr.Program

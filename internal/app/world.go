@@ -11,12 +11,12 @@ import (
 )
 
 // world builds what decides from one revision of the catalogue.
-func world(s *catalog.Snapshot, t *trust.Trust) *exchange.World {
+func world(s *catalog.Snapshot, t *trust.Trust, e *policy.Engine) *exchange.World {
 	return &exchange.World{
 		Revision: s.Revision,
 		Clients:  clients(s),
 		Verifier: t.Verifier(s),
-		Decider:  policy.Compile(s),
+		Decider:  e.Compile(s),
 	}
 }
 

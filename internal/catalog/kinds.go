@@ -30,7 +30,7 @@ const (
 // Kinds is every kind that the catalogue can keep, in the order in which
 // commands list them.
 func Kinds() []Kind {
-	return []Kind{KindTrustedIssuer, KindTarget, KindClient, KindExchangePolicy}
+	return []Kind{KindTrustedIssuer, KindTarget, KindClient, KindExchangePolicy, KindGuardrail}
 }
 
 // plurals is the kinds' names in paths of the admin API.
@@ -67,7 +67,7 @@ var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 func ValidName(name string) bool { return namePattern.MatchString(name) }
 
 // Object is one manifest: what it is called, who answers for it, and its spec.
-// Spec is *TrustedIssuer, *Target, *Client or *ExchangePolicy.
+// Spec is *TrustedIssuer, *Target, *Client, *ExchangePolicy or *Guardrail.
 type Object struct {
 	APIVersion string     `json:"apiVersion"`
 	Kind       Kind       `json:"kind"`
@@ -255,10 +255,25 @@ type PolicyIssue struct {
 	TokenType   string            `json:"tokenType,omitempty"` // access_token
 	Lifetime    Duration          `json:"lifetime"`
 	MaxActDepth int               `json:"maxActDepth,omitzero"`
-	Claims      map[string]string `json:"claims,omitempty"`
+	Claims      map[string]string `json:"claims,omitempty"` // CEL, by the claim's name
 }
 
 // PolicyReview says what an overdue review does.
 type PolicyReview struct {
 	OnOverdue string `json:"onOverdue,omitempty"` // warn, suspend
+}
+
+// Guardrail is a rule that no policy overrides: it only forbids.
+type Guardrail struct {
+	Match GuardrailMatch `json:"match,omitzero"`
+	Deny  []Rule         `json:"deny"` // each forbids where it is true
+}
+
+// GuardrailMatch says which exchanges a guardrail is about. Each list is empty
+// for all; nowhere else does an empty list mean all.
+type GuardrailMatch struct {
+	Clients []string `json:"clients,omitempty"`
+	Issuers []string `json:"issuers,omitempty"` // of subjects; self in a client flow
+	Targets []string `json:"targets,omitempty"` // one of those of the exchange
+	Flows   []string `json:"flows,omitempty"`
 }

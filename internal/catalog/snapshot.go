@@ -23,6 +23,7 @@ type Snapshot struct {
 	targets  []*Of[Target]
 	clients  []*Of[Client]
 	policies []*Of[ExchangePolicy]
+	rails    []*Of[Guardrail]
 }
 
 // Ref names an object.
@@ -81,6 +82,7 @@ func NewSnapshot(revision int64, entries ...*Entry) *Snapshot {
 	s.targets = ofKind[Target](s)
 	s.clients = ofKind[Client](s)
 	s.policies = ofKind[ExchangePolicy](s)
+	s.rails = ofKind[Guardrail](s)
 	return s
 }
 
@@ -106,6 +108,9 @@ func (s *Snapshot) Clients() []*Of[Client] { return s.clients }
 
 // Policies is every exchange policy, by name: in no order of priority.
 func (s *Snapshot) Policies() []*Of[ExchangePolicy] { return s.policies }
+
+// Guardrails is every guardrail, by name.
+func (s *Snapshot) Guardrails() []*Of[Guardrail] { return s.rails }
 
 // Issuer finds a trusted issuer by name; nil where there is none.
 func (s *Snapshot) Issuer(name string) *Of[TrustedIssuer] { return find(s.issuers, name) }

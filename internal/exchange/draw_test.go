@@ -3,6 +3,8 @@ package exchange_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -80,21 +82,28 @@ func drawTarget(t *rapid.T, name string) *catalog.Entry {
 
 func drawPolicy(t *rapid.T, name string) *catalog.Entry {
 	p := &catalog.ExchangePolicy{
-		Flow: rapid.SampledFrom([]string{"downscope", "downscope", "federation", "client"}).Draw(t, "flow"), Priority: rapid.IntRange(0, 1).Draw(t, "priority"),
+		Flow: rapid.SampledFrom([]string{"downscope", "delegation", "federation", "client", "delegation"}).Draw(t, "flow"), Priority: rapid.IntRange(0, 1).Draw(t, "priority"),
 		Clients: rapid.SampledFrom([][]string{{"edge"}, {"other"}, {"edge", "other"}}).Draw(t, "clients"), Targets: rapid.SampledFrom([][]string{{"t1", "t2"}, {"t1"}, allTargets, {"t2"}, {"t3"}, {"t1", "t2"}}).Draw(t, "targets"),
 		Scopes: catalog.PolicyScopes{Allow: some(allScopes).Draw(t, "allow"), Prove: "same"},
 		Issue:  catalog.PolicyIssue{TokenType: "access_token", Lifetime: drawSeconds(t, "lifetime"), MaxActDepth: 4 - rapid.IntRange(1, 3).Draw(t, "depth")},
 		Review: &catalog.PolicyReview{OnOverdue: rapid.SampledFrom([]string{"warn", "suspend"}).Draw(t, "onOverdue")}, Mode: drawMode(t),
 	}
 	p.Scopes.Default = some(p.Scopes.Allow).Draw(t, "default")
+	if p.Mode == catalog.ModeEnforce && seldom(t, 8, "shadow") {
+		p.Mode = catalog.ModeShadow
+	}
+	if seldom(t, 3, "claims") {
+		p.Issue.Claims = map[string]string{"dept": rapid.SampledFrom([]string{`"sales"`, `subject.claims.?dept`, `subject.claims.dept`}).Draw(t, "claim")}
+	}
 	if p.Flow == "client" {
 		p.Scopes.Prove = ""
 		return drawEntry(t, catalog.KindExchangePolicy, name, p)
 	}
-	p.Actor = &catalog.PolicyActor{From: "none"}
+	p.Actor = drawActorRule(t, p.Flow)
 	p.Subject = &catalog.PolicySubject{
 		Issuers: append(rapid.SampledFrom([][]string{{"okta"}, {"okta", "entra"}, {"entra"}, {"okta"}}).Draw(t, "issuers"), "self"), TokenTypes: rapid.SampledFrom([][]string{{"jwt"}, {"jwt", "access_token"}, {"access_token"}, {"jwt"}}).Draw(t, "types"),
 	}
+	p.Subject.Conditions = drawConditions(t, subjectConditions)
 	if seldom(t, 3, "audiences") {
 		p.Subject.Audiences = some(allAudiences).Draw(t, "policy audiences")
 	}
@@ -108,6 +117,44 @@ func drawPolicy(t *rapid.T, name string) *catalog.Entry {
 	return drawEntry(t, catalog.KindExchangePolicy, name, p)
 }
 
+func drawActorRule(t *rapid.T, flow string) *catalog.PolicyActor {
+	if flow != "delegation" {
+		return &catalog.PolicyActor{From: "none"}
+	}
+	a := &catalog.PolicyActor{From: rapid.SampledFrom([]string{"client", "token", "any"}).Draw(t, "from")}
+	if a.From != "client" {
+		a.Issuers = rapid.SampledFrom([][]string{{"agents", "self"}, {"agents"}, {"okta", "self", "agents"}}).Draw(t, "actor issuers")
+		a.Conditions = drawConditions(t, actorConditions)
+	}
+	return a
+}
+
+// drawConditions takes none to two of the expressions, as few as need be for
+// most to hold.
+func drawConditions(t *rapid.T, from map[string]predicate) (rules []catalog.Rule) {
+	for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "conditions") {
+		rules = append(rules, catalog.Rule{Expression: rapid.SampledFrom(slices.Sorted(maps.Keys(from))).Draw(t, "condition")})
+	}
+	return rules
+}
+
+func drawGuardrail(t *rapid.T, name string) *catalog.Entry {
+	g := &catalog.Guardrail{}
+	for range rapid.IntRange(1, 2).Draw(t, "rules") {
+		g.Deny = append(g.Deny, catalog.Rule{Expression: rapid.SampledFrom(slices.Sorted(maps.Keys(denials))).Draw(t, "deny")})
+	}
+	if rapid.Bool().Draw(t, "some targets") {
+		g.Match.Targets = some(allTargets).Draw(t, "match targets")
+	}
+	if rapid.Bool().Draw(t, "some flows") {
+		g.Match.Flows = some([]string{"downscope", "delegation", "client"}).Draw(t, "match flows")
+	}
+	if rapid.Bool().Draw(t, "some issuers") {
+		g.Match.Issuers = some([]string{"okta", "self"}).Draw(t, "match issuers")
+	}
+	return &catalog.Entry{Object: catalog.Object{Kind: catalog.KindGuardrail, Metadata: catalog.Metadata{Name: name}, Spec: g}}
+}
+
 func drawCatalogue(t *rapid.T) []*catalog.Entry {
 	var entries []*catalog.Entry
 	for _, name := range allIssuers {
@@ -119,11 +166,18 @@ func drawCatalogue(t *rapid.T) []*catalog.Entry {
 	for i := range rapid.SampledFrom([]int{4, 5, 3, 2, 1, 0, 5}).Draw(t, "policies") {
 		entries = append(entries, drawPolicy(t, fmt.Sprintf("p%d", i)))
 	}
+	for i := range rapid.SampledFrom([]int{0, 1, 0, 2}).Draw(t, "guardrails") {
+		entries = append(entries, drawGuardrail(t, fmt.Sprintf("g%d", i)))
+	}
 	if broad := drawPolicy(t, "p9"); rapid.Bool().Draw(t, "a broad policy") {
 		p := broad.Spec.(*catalog.ExchangePolicy)
 		p.Clients, p.Targets, p.Scopes.Allow, p.Scopes.Default = []string{"edge"}, allTargets, allScopes, allScopes
 		if p.Subject != nil {
 			p.Subject.Issuers, p.Subject.TokenTypes = []string{"okta", "entra", "self"}, []string{"jwt", "access_token"}
+			p.Subject.Conditions, p.Issue.MaxActDepth, p.Mode = nil, 4, catalog.ModeEnforce
+			if p.Flow == "delegation" {
+				p.Actor = &catalog.PolicyActor{From: "any", Issuers: []string{"agents", "self"}, Conditions: []catalog.Rule{{Expression: "true"}}}
+			}
 		}
 		entries = append(entries, broad)
 	}
@@ -138,6 +192,12 @@ func drawToken(t *rapid.T) *exchange.Token {
 		Audience: some(allAudiences).Draw(t, "aud"), Scopes: some(allScopes).Draw(t, "held"),
 		Expires: now.Add(900*time.Second - time.Duration(rapid.Int64Range(0, int64(900*time.Second)-1).Draw(t, "exp"))),
 		Bound:   seldom(t, 10, "bound"), Claims: exchange.Claims{"acr": "silver", "auth_time": json.Number("1.50"), "email": "alice@example.com"},
+	}
+	if !seldom(t, 6, "without groups") {
+		token.Claims["groups"] = rapid.SampledFrom([][]any{{"staff"}, {"guest"}, {"staff", "guest"}}).Draw(t, "groups")
+	}
+	if rapid.Bool().Draw(t, "with dept") {
+		token.Claims["dept"] = "sales"
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "hops") {
 		token.Act = append(token.Act, exchange.Hop{Issuer: "https://okta", Subject: fmt.Sprintf("hop-%d", i)})
@@ -163,16 +223,47 @@ func drawQuestion(t *rapid.T) question {
 		return q
 	}
 	q.subject = drawToken(t)
-	if seldom(t, 6, "with actor") {
-		q.actor = &exchange.Token{Issuer: "okta", IssuerURL: "https://okta", Subject: "okta:agent", Original: "agent", Expires: now.Add(time.Hour)}
+	if seldom(t, 2, "with actor") {
+		q.actor = drawActor(t, q.subject)
 	}
+	own := q.actor != nil && q.actor.Issuer == "self" && q.actor.Original == "client:edge-1"
 	switch rapid.IntRange(0, 30).Draw(t, "may_act") {
 	case 9:
-		q.subject.MayAct, q.mayActFits = exchange.MayAct{"iss": "https://okta", "sub": "agent"}, q.actor != nil
+		q.subject.MayAct = exchange.MayAct{"iss": "https://agents", "sub": "bot"}
+		q.mayActFits = q.actor != nil && q.actor.IssuerURL == "https://agents" && q.actor.Original == "bot"
 	case 10:
-		q.subject.MayAct, q.mayActFits = exchange.MayAct{"client_id": "edge-1"}, q.actor == nil
+		q.subject.MayAct, q.mayActFits = exchange.MayAct{"client_id": "edge-1"}, q.actor == nil || own
 	case 11:
 		q.subject.MayAct = exchange.MayAct{"sub": "somebody else"}
+	case 12:
+		q.subject.MayAct, q.mayActFits = exchange.MayAct{"iss": ourIssuer, "sub": "client:edge-1"}, q.actor == nil || own
 	}
 	return q
+}
+
+// drawActor draws an actor token: an agent's, the client's own, another
+// client's, the subject's own, each now and then with a chain.
+func drawActor(t *rapid.T, subject *exchange.Token) *exchange.Token {
+	actor := &exchange.Token{
+		Issuer: "agents", IssuerURL: "https://agents", Subject: "agents:bot", Original: "bot", Claims: exchange.Claims{},
+		Expires: now.Add(time.Duration(rapid.IntRange(1, 900).Draw(t, "actor exp")) * time.Second), Bound: seldom(t, 12, "actor bound"),
+	}
+	switch rapid.SampledFrom([]string{"agent", "own", "agent", "other client", "subject"}).Draw(t, "actor") {
+	case "own":
+		actor.Issuer, actor.IssuerURL, actor.Subject, actor.Original = "self", ourIssuer, "client:edge-1", "client:edge-1"
+	case "other client":
+		actor.Issuer, actor.IssuerURL, actor.Subject, actor.Original = "self", ourIssuer, "client:edge-2", "client:edge-2"
+	case "subject":
+		actor.Issuer, actor.IssuerURL, actor.Subject, actor.Original = subject.Issuer, subject.IssuerURL, subject.Subject, subject.Original
+	}
+	if rapid.Bool().Draw(t, "gold") {
+		actor.Claims["tier"] = "gold"
+	}
+	switch {
+	case seldom(t, 10, "actor act"):
+		actor.Act = exchange.Chain{{Issuer: "https://agents", Subject: "older"}}
+	case seldom(t, 10, "actor may_act"):
+		actor.MayAct = exchange.MayAct{"client_id": "edge-1"}
+	}
+	return actor
 }

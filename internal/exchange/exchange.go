@@ -27,7 +27,9 @@ type Verifier interface {
 type Decider interface {
 	// Admit resolves the targets and finds the policies that name the client
 	// and all of them, before any token is read. A refusal is an *Error:
-	// target_unknown, target_not_allowed, target_ambiguous or no_policy.
+	// target_unknown, target_not_allowed, target_ambiguous or no_policy. A Case
+	// beside a refusal is there for shadow policies: what it decides is their
+	// Decision.Shadow and nothing else.
 	Admit(req *Request) (Case, error)
 }
 
@@ -46,9 +48,18 @@ type Case interface {
 
 // Decision is what a Case came to.
 type Decision struct {
-	Policy  *Policy
-	Targets []*Target
-	Grant   *Grant // nil beside a refusal
+	Policy    *Policy
+	Targets   []*Target
+	Grant     *Grant   // nil beside a refusal
+	Guardrail string   // the one that forbids it
+	Shadow    []Shadow // what policies come to that are tried and do not decide
+}
+
+// Shadow is what a policy in mode shadow would have decided.
+type Shadow struct {
+	Policy   string  `json:"policy"`
+	Decision Outcome `json:"decision"` // issued or denied
+	Reason   Reason  `json:"reason,omitempty"`
 }
 
 // Minter signs what was granted, after it has checked once more that nothing
@@ -132,6 +143,7 @@ func (s *Service) attempt(ctx context.Context, req *Request, rec *Record) (*Issu
 	rec.asked(req)
 	admitted, err := req.World.Decider.Admit(req)
 	if err != nil {
+		s.overshadow(ctx, req, rec, admitted)
 		return nil, err
 	}
 	rec.admitted(admitted.Targets())
@@ -153,28 +165,72 @@ func (s *Service) attempt(ctx context.Context, req *Request, rec *Record) (*Issu
 	return issued, nil
 }
 
+// overshadow shows the tokens of a request that is refused already to the
+// shadow policies for it, for the record alone. Nothing that happens here
+// changes the answer.
+func (s *Service) overshadow(ctx context.Context, req *Request, rec *Record, shadows Case) {
+	if shadows == nil {
+		return
+	}
+	unseen := *req
+	unseen.Trace, unseen.Issuers = nil, shadows.Issuers
+	subject, actor, err := s.believe(ctx, &unseen, rec)
+	if err != nil {
+		return
+	}
+	decision, _ := shadows.Decide(subject, actor) //nolint:errcheck // the refusal is the answer already
+	rec.Shadow = decision.Shadow
+}
+
 // believe verifies the tokens that came, the subject's first, and holds the
-// request to the subject's may_act, whatever else was sent (RFC 8693 §4.4).
+// request to the subject's may_act.
 func (s *Service) believe(ctx context.Context, req *Request, rec *Record) (subject, actor *Token, err error) {
 	if req.Grant == GrantClientCredentials {
 		return nil, nil, nil
 	}
-	if subject, err = req.World.Verifier.Verify(ctx, req, RoleSubject); err != nil {
+	if subject, err = s.verify(ctx, req, rec, RoleSubject); err != nil {
 		return nil, nil, err
 	}
-	rec.believed(RoleSubject, subject)
-	party, clientID := req.Client.Party(s.Issuer), req.Client.ID
 	if req.Actor.Token != "" {
-		if actor, err = req.World.Verifier.Verify(ctx, req, RoleActor); err != nil {
+		if actor, err = s.verify(ctx, req, rec, RoleActor); err != nil {
 			return nil, nil, err
 		}
-		rec.believed(RoleActor, actor)
-		party, clientID = actor.Party(), ""
 	}
-	if subject.MayAct != nil && !subject.MayAct.Permits(subject.IssuerURL, party, clientID) {
-		return nil, nil, Refuse(MayActMismatch, "the subject token's may_act names another party")
+	if err = s.mayAct(req, subject, actor); err != nil {
+		return nil, nil, err
 	}
 	return subject, actor, nil
+}
+
+func (s *Service) verify(ctx context.Context, req *Request, rec *Record, role Role) (*Token, error) {
+	token, err := req.World.Verifier.Verify(ctx, req, role)
+	req.Trace.Ended(string(role), err)
+	if err != nil {
+		return nil, err
+	}
+	rec.believed(role, token)
+	return token, nil
+}
+
+// mayAct holds a request to the subject token's may_act, whatever else was
+// sent: the party that it names is the actor token's, or else the client (RFC
+// 8693 §4.4). An actor token of the client's own speaks of the client.
+func (s *Service) mayAct(req *Request, subject, actor *Token) error {
+	if subject.MayAct == nil {
+		req.Trace.Skip(CheckMayAct, "the subject token has none")
+		return nil
+	}
+	party, clientID := req.Client.Party(s.Issuer), req.Client.ID
+	if actor != nil && !actor.Of(req.Client) {
+		party, clientID = actor.Party(), ""
+	}
+	if !subject.MayAct.Permits(subject.IssuerURL, party, clientID) {
+		err := Refuse(MayActMismatch, "the subject token's may_act names another party")
+		req.Trace.Ended(CheckMayAct, err)
+		return err
+	}
+	req.Trace.Pass(CheckMayAct)
+	return nil
 }
 
 // Reject records a request that never became an exchange: its form could not

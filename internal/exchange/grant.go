@@ -27,6 +27,7 @@ type Policy struct {
 	Lifetime    time.Duration
 	MaxActDepth int
 	TokenType   TokenType
+	Claims      []string // names of the claims that it adds; none of them reserved
 }
 
 // Target is a service that tokens are issued for: its share of a [Ceiling].
@@ -50,6 +51,13 @@ type Ceiling struct {
 	Adds    *Hop   // the hop that this exchange adds; nil for none
 	Policy  *Policy
 	Targets []*Target
+	Claims  Claims // the values of Policy.Claims, for this exchange
+
+	// Guard sees what would be granted, but for its proof, and may forbid it;
+	// nil forbids nothing.
+	Guard func(*Grant) error
+	// Trace takes each check; nil on /token.
+	Trace *Trace
 }
 
 // Grant is what a decision allows to be signed. Its fields cannot be set from
@@ -66,35 +74,65 @@ type Grant struct {
 
 // Grant computes the widest token under the ceiling that holds just the
 // scopes asked for, or the policy's default where nothing was asked. It
-// answers scope_not_allowed, scope_not_held, chain_too_deep, proof_required or
-// subject_expired.
+// answers chain_too_deep, scope_not_allowed, scope_not_held, subject_expired,
+// what Guard answers, or proof_required: in this order.
 func (c Ceiling) Grant(asked []string) (*Grant, error) {
-	g := &Grant{ceiling: c, txn: string(c.ID)}
+	g := c.base()
+	err := c.depth(g.act)
+	if err == nil {
+		g.scopes, err = c.scopes(asked)
+	}
+	if err == nil {
+		g.expires, err = c.expiry()
+		c.Trace.Ended(CheckLifetime, err)
+	}
+	if err == nil && c.Guard != nil {
+		err = c.Guard(g)
+		c.Trace.Ended(CheckGuardrail, err)
+	}
+	if err == nil {
+		err = c.proof()
+		c.Trace.Ended(CheckProof, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// base is what the tokens alone decide: of whom the new token speaks, who acts,
+// and which transaction it belongs to.
+func (c Ceiling) base() *Grant {
+	g := &Grant{ceiling: c, txn: string(c.ID), subject: ClientSubjectPrefix + c.Client.ID}
 	if c.Subject != nil {
 		g.subject, g.act = c.Subject.Subject, c.Subject.Act
-	} else {
-		g.subject = ClientSubjectPrefix + c.Client.ID
-	}
-	if c.Subject != nil && c.Subject.Txn != "" {
-		g.txn = c.Subject.Txn
+		if c.Subject.Txn != "" {
+			g.txn = c.Subject.Txn
+		}
 	}
 	if c.Adds != nil {
 		g.act = g.act.Extended(*c.Adds)
 	}
-	if len(g.act) > c.Policy.MaxActDepth {
-		return nil, Refuse(ChainTooDeep, "the act chain would have %d hops, policy %q allows %d", len(g.act), c.Policy.Name, c.Policy.MaxActDepth)
+	return g
+}
+
+// depth: a chain that is too long is refused, never cut (RFC 8693 §4.1).
+func (c Ceiling) depth(act Chain) error {
+	if len(act) <= c.Policy.MaxActDepth {
+		c.Trace.Pass(CheckActDepth)
+		return nil
 	}
-	var err error
-	if g.scopes, err = c.scopes(asked); err != nil {
-		return nil, err
-	}
+	err := Refuse(ChainTooDeep, "the act chain would have %d hops, policy %q allows %d", len(act), c.Policy.Name, c.Policy.MaxActDepth)
+	c.Trace.Ended(CheckActDepth, err)
+	return err
+}
+
+// proof: a token that came is bound to a key, and none can be proven yet.
+func (c Ceiling) proof() error {
 	if c.bound() {
-		return nil, Refuse(ProofRequired, "a token bound by cnf cannot be exchanged without proof of possession")
+		return Refuse(ProofRequired, "a token bound by cnf cannot be exchanged without proof of possession")
 	}
-	if g.expires, err = c.expiry(); err != nil {
-		return nil, err
-	}
-	return g, nil
+	return nil
 }
 
 // scopes is what is asked, whole or not at all; or the default, as far as it
@@ -105,14 +143,16 @@ func (c Ceiling) scopes(asked []string) ([]string, error) {
 	}
 	for _, scope := range asked {
 		if !c.allows(scope) {
-			return nil, Refuse(ScopeNotAllowed, "scope %q is not allowed by policy %q for every requested target", scope, c.Policy.Name)
+			return nil, c.notAllowed(asked, Refuse(ScopeNotAllowed, "scope %q is not allowed by policy %q for every requested target", scope, c.Policy.Name))
 		}
 	}
+	c.Trace.Pass(CheckScopesAllowed)
 	for _, scope := range asked {
 		if !c.proves(scope) {
-			return nil, Refuse(ScopeNotHeld, "the subject token does not prove scope %q (prove: %s)", scope, c.Policy.Prove)
+			return nil, c.notHeld(asked, Refuse(ScopeNotHeld, "the subject token does not prove scope %q (prove: %s)", scope, c.Policy.Prove))
 		}
 	}
+	c.Trace.Pass(CheckScopesHeld)
 	return slices.Clone(asked), nil
 }
 
@@ -120,17 +160,35 @@ func (c Ceiling) scopes(asked []string) ([]string, error) {
 // the subject does not hold.
 func (c Ceiling) defaultScopes() ([]string, error) {
 	if len(c.Policy.Allow) == 0 {
+		c.Trace.Skip(CheckScopesAllowed, "the policy issues tokens without scope")
 		return nil, nil
 	}
 	known := slices.DeleteFunc(slices.Clone(c.Policy.Default), func(s string) bool { return !c.allows(s) })
 	if len(known) == 0 {
-		return nil, Refuse(ScopeNotAllowed, "no scope was asked for, and policy %q has no default for the requested targets", c.Policy.Name)
+		c.Trace.Need("scope")
+		return nil, c.notAllowed(nil, Refuse(ScopeNotAllowed, "no scope was asked for, and policy %q has no default for the requested targets", c.Policy.Name))
 	}
-	held := slices.DeleteFunc(known, func(s string) bool { return !c.proves(s) })
+	c.Trace.Pass(CheckScopesAllowed)
+	held := slices.DeleteFunc(slices.Clone(known), func(s string) bool { return !c.proves(s) })
 	if len(held) == 0 {
-		return nil, Refuse(ScopeNotHeld, "the subject token proves none of the default scopes of policy %q", c.Policy.Name)
+		return nil, c.notHeld(known, Refuse(ScopeNotHeld, "the subject token proves none of the default scopes of policy %q", c.Policy.Name))
 	}
+	c.Trace.Pass(CheckScopesHeld)
 	return held, nil
+}
+
+// notAllowed is the refusal, with what was compared for the trace.
+func (c Ceiling) notAllowed(asked []string, refusal *Error) error {
+	c.Trace.Fail(CheckScopesAllowed, refusal, c.Policy.Allow, asked)
+	return refusal
+}
+
+// notHeld is the refusal, with what was compared for the trace.
+func (c Ceiling) notHeld(asked []string, refusal *Error) error {
+	if c.Subject != nil {
+		c.Trace.Fail(CheckScopesHeld, refusal, asked, c.Subject.Scopes)
+	}
+	return refusal
 }
 
 // allows: inside the policy and inside each target's catalogue (RFC 9068
@@ -225,6 +283,9 @@ func (g *Grant) Audience() []string {
 	}
 	return audience
 }
+
+// Lifetime is how long the token would live.
+func (g *Grant) Lifetime() time.Duration { return g.expires.Sub(g.IssuedAt()) }
 
 // Algorithm is the JOSE alg to sign with: all targets of a grant share one.
 func (g *Grant) Algorithm() string { return g.ceiling.Targets[0].Algorithm }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/expr"
 	"github.com/strait-sts/strait/internal/mint"
 	"github.com/strait-sts/strait/internal/policy"
 )
@@ -71,6 +72,7 @@ type outcome struct {
 	reason exchange.Reason
 	policy string
 	token  payload
+	rail   string // the guardrail that forbade it
 }
 
 type payload struct {
@@ -86,6 +88,7 @@ type payload struct {
 	Act      *nested         `json:"act"`
 	AuthTime json.Number     `json:"auth_time"`
 	ACR      string          `json:"acr"`
+	Dept     string          `json:"dept"`
 }
 
 type nested struct {
@@ -110,14 +113,33 @@ func (p payload) chain() (chain exchange.Chain) {
 
 func (p payload) scopes() []string { return strings.Fields(p.Scope) }
 
+// engine compiles every catalogue that is drawn.
+var engine = policy.NewEngine(ourIssuer, expressions())
+
+func expressions() *expr.Compiler {
+	compiler, err := expr.NewCompiler(1000)
+	if err != nil {
+		panic(err)
+	}
+	return compiler
+}
+
+func compile(entries []*catalog.Entry) exchange.Decider {
+	return engine.Compile(catalog.NewSnapshot(1, entries...))
+}
+
 // ask runs the question through the service.
 func ask(t *rapid.T, entries []*catalog.Entry, q question) outcome {
+	return askOf(t, compile(entries), q)
+}
+
+func askOf(t *rapid.T, decider exchange.Decider, q question) outcome {
 	records := &keeper{}
 	service := exchange.Service{Minter: minters{}, Recorder: records, Issuer: ourIssuer}
 	req := &exchange.Request{
 		ID: "id-1", Time: now, Grant: q.grant, Audiences: q.audiences, Resources: q.resources, Scope: strings.Join(q.scopes, " "), RequestedType: q.requested,
 		Client: &exchange.Client{Name: "edge", ID: "edge-1", Grants: []exchange.GrantType{exchange.GrantTokenExchange, exchange.GrantClientCredentials}},
-		World:  &exchange.World{Verifier: given{q}, Decider: policy.Compile(catalog.NewSnapshot(1, entries...))},
+		World:  &exchange.World{Verifier: given{q}, Decider: decider},
 	}
 	if q.subject != nil {
 		req.Subject = exchange.Presented{Token: "x", Type: q.subject.Type}
@@ -129,7 +151,7 @@ func ask(t *rapid.T, entries []*catalog.Entry, q question) outcome {
 	var refusal *exchange.Error
 	switch {
 	case errors.As(err, &refusal) && issued == nil:
-		return outcome{reason: refusal.Reason}
+		return outcome{reason: refusal.Reason, rail: records.last.Guardrail}
 	case err != nil || issued == nil:
 		t.Fatalf("neither a token nor a refusal: %v, %v", issued, err)
 	}
@@ -165,25 +187,39 @@ func within(t *rapid.T, what string, got, of []string) {
 func TestDecisionsAreThoseOfTheModel(t *testing.T) {
 	t.Parallel()
 	check(t, func(t *rapid.T) {
-		entries, q := drawCatalogue(t), drawQuestion(t)
-		want, got := model(catalog.NewSnapshot(1, entries...), q), ask(t, entries, q)
-		if got.reason != want.reason || got.policy != want.policy {
-			t.Fatalf("decided %q by %q, the model %q by %q", got.reason, got.policy, want.reason, want.policy)
-		}
-		if want.reason != "" {
-			return
-		}
-		p := got.token
-		if p.Issuer != ourIssuer || p.Subject != want.sub || p.Txn != want.txn || p.Expires != want.exp || p.IssuedAt != now.Unix() || p.ID != "id-1" || p.ClientID != "edge-1" {
-			t.Fatalf("token %+v, the model wants %+v", p, want)
-		}
-		if !slices.Equal(p.audience(), want.audience) || !slices.Equal(p.scopes(), want.scopes) || !slices.Equal(p.chain(), want.act) {
-			t.Fatalf("token %+v, the model wants %+v", p, want)
-		}
-		if (q.subject != nil) != (p.ACR == "silver") || (q.subject != nil) != (p.AuthTime == "1.50") {
-			t.Fatalf("auth_time %q and acr %q are not the subject token's", p.AuthTime, p.ACR)
+		entries := drawCatalogue(t)
+		snapshot, decider := catalog.NewSnapshot(1, entries...), compile(entries)
+		for range questions {
+			q := drawQuestion(t)
+			agree(t, q, model(snapshot, q), askOf(t, decider, q))
 		}
 	})
+}
+
+// questions is how many are asked of one catalogue: with the catalogues of
+// check, more than 100,000 exchanges.
+const questions = 67
+
+func agree(t *rapid.T, q question, want answer, got outcome) {
+	if got.reason != want.reason || got.policy != want.policy || got.rail != want.rail {
+		t.Fatalf("decided %q by %q %q, the model %q by %q %q", got.reason, got.policy, got.rail, want.reason, want.policy, want.rail)
+	}
+	if want.reason != "" {
+		return
+	}
+	p := got.token
+	if p.Issuer != ourIssuer || p.Subject != want.sub || p.Txn != want.txn || p.Expires != want.exp || p.IssuedAt != now.Unix() || p.ID != "id-1" || p.ClientID != "edge-1" {
+		t.Fatalf("token %+v, the model wants %+v", p, want)
+	}
+	if !slices.Equal(p.audience(), want.audience) || !slices.Equal(p.scopes(), want.scopes) || !slices.Equal(p.chain(), want.act) {
+		t.Fatalf("token %+v, the model wants %+v", p, want)
+	}
+	if (q.subject != nil) != (p.ACR == "silver") || (q.subject != nil) != (p.AuthTime == "1.50") {
+		t.Fatalf("auth_time %q and acr %q are not the subject token's", p.AuthTime, p.ACR)
+	}
+	if (p.Dept == "sales") != want.dept {
+		t.Fatalf("the policy's claim is %q", p.Dept)
+	}
 }
 
 // I1: whatever the proof, an issued scope is asked for, allowed and known.
@@ -238,8 +274,16 @@ func TestNothingElseWidensEither(t *testing.T) {
 		if q.subject == nil {
 			return
 		}
-		if exp.After(q.subject.Expires) || !slices.Equal(got.token.chain(), q.subject.Act) || q.subject.Bound || q.actor != nil || q.subject.MayAct != nil {
+		chain := got.token.chain()
+		acts := p.Spec.Flow == "delegation"
+		if acts && len(chain) > 0 {
+			chain = chain[1:]
+		}
+		if exp.After(q.subject.Expires) || !slices.Equal(chain, q.subject.Act) || len(got.token.chain()) > p.Spec.Issue.MaxActDepth || q.subject.Bound || q.subject.MayAct != nil && (!acts || !q.mayActFits) {
 			t.Fatalf("token %+v of subject token %+v", got.token, q.subject)
+		}
+		if q.actor != nil && (!acts || exp.After(q.actor.Expires) || q.actor.Bound || len(q.actor.Act) > 0 || got.token.chain()[0] != q.actor.Party()) {
+			t.Fatalf("token %+v of actor token %+v", got.token, q.actor)
 		}
 	})
 }
@@ -343,7 +387,7 @@ func TestRightsNeverGrowAlongAChain(t *testing.T) {
 			p := got.token
 			within(t, "scope", p.scopes(), held.Scopes)
 			within(t, "scope", p.scopes(), first.Scopes)
-			if time.Unix(p.Expires, 0).After(held.Expires) || p.Subject != first.Subject || !slices.Equal(p.chain(), first.Act) || issued > 1 && p.Txn != held.Txn {
+			if time.Unix(p.Expires, 0).After(held.Expires) || p.Subject != first.Subject || len(p.chain()) < len(held.Act) || !slices.Equal(p.chain()[len(p.chain())-len(held.Act):], held.Act) || issued > 1 && p.Txn != held.Txn {
 				t.Fatalf("token %+v of %+v", p, held)
 			}
 			held = &exchange.Token{
@@ -366,7 +410,7 @@ func TestGeneratorsReachEveryOutcome(t *testing.T) {
 	for _, reason := range []exchange.Reason{
 		"", exchange.TargetUnknown, exchange.TargetNotAllowed, exchange.TargetAmbiguous, exchange.NoPolicy, exchange.MayActMismatch, exchange.IssuerDisabled,
 		"subject_audience_mismatch", exchange.ActorRequired, exchange.ActorNotAllowed, exchange.PolicyExpired, exchange.PolicyReviewOverdue,
-		exchange.UnsupportedTokenType, exchange.ChainTooDeep, exchange.ScopeNotAllowed, exchange.ScopeNotHeld, exchange.ProofRequired, "subject_expired",
+		exchange.UnsupportedTokenType, exchange.ChainTooDeep, exchange.ConditionFailed, exchange.Guardrail, exchange.ScopeNotAllowed, exchange.ScopeNotHeld, exchange.ProofRequired, "subject_expired",
 	} {
 		if seen[reason] == 0 {
 			t.Errorf("no example comes to %q", reason)

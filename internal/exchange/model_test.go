@@ -31,6 +31,8 @@ type answer struct {
 	scopes   []string
 	exp      int64
 	act      exchange.Chain
+	dept     bool // the claim that a policy adds
+	rail     string
 }
 
 func no(reason exchange.Reason) answer { return answer{reason: reason} }
@@ -68,13 +70,104 @@ func model(s *catalog.Snapshot, q question) answer {
 			return no(reason)
 		}
 	}
-	if len(targets) == 0 && len(fitting) > 1 {
-		return no(exchange.TargetAmbiguous)
-	}
 	slices.SortFunc(fitting, func(a, b *catalog.Of[catalog.ExchangePolicy]) int {
 		return cmp.Or(b.Spec.Priority-a.Spec.Priority, strings.Compare(a.Metadata.Name, b.Metadata.Name))
 	})
-	return modelIssue(s, q, fitting[0], targets)
+	return modelConditions(s, q, fitting, targets)
+}
+
+// modelConditions finds the first policy that holds; without a target, the only
+// one.
+func modelConditions(s *catalog.Snapshot, q question, fitting []*catalog.Of[catalog.ExchangePolicy], targets []*catalog.Of[catalog.Target]) answer {
+	var holding []*catalog.Of[catalog.ExchangePolicy]
+	for _, p := range fitting {
+		switch modelHolds(q, p.Spec, targets) {
+		case broken:
+			if len(holding) < 2 {
+				return no(exchange.ConditionFailed)
+			}
+		case yes:
+			holding = append(holding, p)
+		case not:
+		}
+		if len(targets) > 0 && len(holding) > 0 {
+			break
+		}
+	}
+	switch {
+	case len(holding) == 0:
+		return no(exchange.ConditionFailed)
+	case len(targets) == 0 && len(holding) > 1:
+		return no(exchange.TargetAmbiguous)
+	}
+	return modelIssue(s, q, holding[0], targets)
+}
+
+func modelHolds(q question, p *catalog.ExchangePolicy, targets []*catalog.Of[catalog.Target]) verdict {
+	if p.Subject == nil {
+		return yes
+	}
+	var names []string
+	for _, t := range targets {
+		names = append(names, t.Metadata.Name)
+	}
+	if len(names) == 0 {
+		names = p.Targets
+	}
+	for _, part := range []struct {
+		rules   []catalog.Rule
+		meaning map[string]predicate
+	}{{p.Subject.Conditions, subjectConditions}, {p.Actor.Conditions, actorConditions}} {
+		for _, r := range part.rules {
+			if v := part.meaning[r.Expression](q, names); v != yes {
+				return v
+			}
+		}
+	}
+	return yes
+}
+
+// modelActor: what was sent is what the policy's actor asks for (contract §4,
+// "Actors").
+func modelActor(p *catalog.ExchangePolicy, q question) bool {
+	sent, mayAct := q.actor != nil, q.subject.MayAct != nil
+	switch {
+	case p.Actor.From == "none":
+		return !sent && !mayAct
+	case p.Actor.From == "client", p.Actor.From == "any" && !sent:
+		return !sent
+	case !sent, !slices.Contains(p.Actor.Issuers, q.actor.Issuer), len(q.actor.Act) > 0, q.actor.MayAct != nil:
+		return false
+	case q.actor.Subject == q.subject.Subject, q.actor.IssuerURL == q.subject.IssuerURL && q.actor.Original == q.subject.Original:
+		return false
+	}
+	own := q.actor.Issuer == "self" && q.actor.Original == "client:edge-1"
+	return own || mayAct && q.mayActFits || len(p.Actor.Conditions) > 0
+}
+
+// modelGuardrails is the first guardrail that forbids.
+func modelGuardrails(s *catalog.Snapshot, w wouldBe, targets []*catalog.Of[catalog.Target]) string {
+	issuer := "self"
+	if w.q.subject != nil {
+		issuer = w.q.subject.Issuer
+	}
+	for _, g := range s.Guardrails() {
+		m := g.Spec.Match
+		about := func(list []string, words ...string) bool { return len(list) == 0 || len(common(list, words)) > 0 }
+		var names []string
+		for _, t := range targets {
+			names = append(names, t.Metadata.Name)
+		}
+		if !about(m.Flows, w.flow) || !about(m.Issuers, issuer) || !about(m.Clients, "edge") || !about(m.Targets, names...) {
+			continue
+		}
+		for _, r := range g.Spec.Deny {
+			if denials[r.Expression](w) != not {
+				return g.Metadata.Name
+			}
+		}
+	}
+	return ""
 }
 
 func modelTargets(s *catalog.Snapshot, q question) (found []*catalog.Of[catalog.Target], reason exchange.Reason) {
@@ -126,7 +219,7 @@ func modelTokens(s *catalog.Snapshot, q question, fitting []*catalog.Of[catalog.
 		{func(p *catalog.ExchangePolicy) bool {
 			return own || len(p.Subject.Audiences) == 0 || len(common(p.Subject.Audiences, q.subject.Audience)) > 0
 		}, "subject_audience_mismatch"},
-		{func(*catalog.ExchangePolicy) bool { return q.actor == nil && q.subject.MayAct == nil }, actorReason},
+		{func(p *catalog.ExchangePolicy) bool { return modelActor(p, q) }, actorReason},
 	} {
 		fitting = slices.DeleteFunc(slices.Clone(fitting), func(p *catalog.Of[catalog.ExchangePolicy]) bool { return !check.fits(p.Spec) })
 		if len(fitting) == 0 {
@@ -159,6 +252,13 @@ func modelIssue(s *catalog.Snapshot, q question, p *catalog.Of[catalog.ExchangeP
 	if q.requested != "" && q.requested.Short() != "access_token" {
 		return no(exchange.UnsupportedTokenType)
 	}
+	switch claimed(p.Spec.Issue.Claims["dept"], q.subject) {
+	case broken:
+		return no(exchange.ConditionFailed)
+	case yes:
+		a.dept = true
+	case not:
+	}
 	bound := false
 	ends := []time.Time{now.Add(time.Duration(p.Spec.Issue.Lifetime))}
 	known := p.Spec.Scopes.Allow
@@ -175,6 +275,17 @@ func modelIssue(s *catalog.Snapshot, q question, p *catalog.Of[catalog.ExchangeP
 		if q.subject.Issuer == "self" {
 			a.txn = q.subject.Txn
 		}
+	}
+	if q.actor != nil {
+		bound = bound || q.actor.Bound
+		ends = append(ends, q.actor.Expires)
+	}
+	if p.Spec.Flow == "delegation" {
+		hop := exchange.Hop{Issuer: ourIssuer, Subject: "client:edge-1"}
+		if q.actor != nil {
+			hop = exchange.Hop{Issuer: q.actor.IssuerURL, Subject: q.actor.Original}
+		}
+		a.act = append(exchange.Chain{hop}, a.act...)
 	}
 	if len(a.act) > p.Spec.Issue.MaxActDepth {
 		return no(exchange.ChainTooDeep)
@@ -194,11 +305,15 @@ func modelIssue(s *catalog.Snapshot, q question, p *catalog.Of[catalog.ExchangeP
 	}
 	end := slices.MinFunc(ends, time.Time.Compare)
 	a.exp = end.Unix()
-	switch {
-	case bound:
-		return no(exchange.ProofRequired)
-	case time.Unix(a.exp, 0).Sub(now) < time.Second:
+	if time.Unix(a.exp, 0).Sub(now) < time.Second {
 		return no("subject_expired")
+	}
+	lifetime := time.Unix(a.exp, 0).Sub(now.Truncate(time.Second))
+	if rail := modelGuardrails(s, wouldBe{q, a, p.Spec.Flow, lifetime}, targets); rail != "" {
+		return answer{reason: exchange.Guardrail, rail: rail}
+	}
+	if bound {
+		return no(exchange.ProofRequired)
 	}
 	return a
 }

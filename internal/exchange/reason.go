@@ -31,6 +31,8 @@ const (
 	MayActMismatch       Reason = "may_act_mismatch"
 	ChainTooDeep         Reason = "chain_too_deep"
 	NoPolicy             Reason = "no_policy"
+	ConditionFailed      Reason = "condition_failed"
+	Guardrail            Reason = "guardrail"
 	TargetUnknown        Reason = "target_unknown"
 	TargetNotAllowed     Reason = "target_not_allowed"
 	TargetAmbiguous      Reason = "target_ambiguous"

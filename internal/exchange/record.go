@@ -42,6 +42,8 @@ type Record struct {
 	Parent         string       `json:"parent,omitempty"`
 	Txn            string       `json:"txn,omitempty"`
 	Narrowed       *Narrowed    `json:"narrowed,omitempty"`
+	Guardrail      string       `json:"guardrail,omitempty"` // the one that forbade it
+	Shadow         []Shadow     `json:"shadow,omitempty"`
 	RemoteAddr     string       `json:"remoteAddr,omitempty"`
 	RequestID      string       `json:"requestId,omitempty"`
 	TraceID        string       `json:"traceId,omitempty"`
@@ -157,6 +159,11 @@ func (r *Record) decided(d Decision) {
 	}
 	if d.Targets != nil {
 		r.admitted(d.Targets)
+	}
+	r.Guardrail, r.Shadow = d.Guardrail, d.Shadow
+	if d.Grant != nil && d.Grant.ceiling.Adds != nil && r.Actor == nil { // the client itself acts
+		hop := d.Grant.ceiling.Adds.Subject
+		r.Actor = &RecordParty{Issuer: SelfIssuer, Subject: hop, Original: hop}
 	}
 }
 

@@ -27,6 +27,9 @@ type Request struct {
 	// opaque token. Exchange sets it once it has admitted the request.
 	Issuers func() []string
 
+	// Trace takes what explain tells; nil on /token.
+	Trace *Trace
+
 	scopes, ignored []string
 }
 
@@ -81,12 +84,26 @@ func (r *Request) Scopes() []string { return r.scopes }
 // check judges the parameters alone: the grant, the token types and the
 // scope's grammar, in this order.
 func (r *Request) check() error {
+	err := r.checkGrant()
+	r.Trace.Ended(CheckGrant, err)
+	if err == nil {
+		err = r.checkParameters()
+		r.Trace.Ended(CheckParameters, err)
+	}
+	return err
+}
+
+func (r *Request) checkGrant() error {
 	if r.Grant != GrantTokenExchange && r.Grant != GrantClientCredentials {
 		return &Error{Code: UnsupportedGrantType, Reason: MalformedRequest, Detail: "grant_type is not one that is served here"}
 	}
 	if !slices.Contains(r.Client.Grants, r.Grant) {
 		return Refuse(GrantNotAllowed, "client %q has no grant %s", r.Client.Name, r.Grant)
 	}
+	return nil
+}
+
+func (r *Request) checkParameters() error {
 	if err := r.checkTokens(); err != nil {
 		return err
 	}

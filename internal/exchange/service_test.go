@@ -21,14 +21,17 @@ var now = time.Date(2027, 1, 2, 3, 4, 5, 678e6, time.UTC)
 // story is one exchange that succeeds, played by fakes that write down their
 // steps. Tests change a part and look what follows.
 type story struct {
-	service exchange.Service
-	req     *exchange.Request
-	subject *exchange.Token
-	actor   *exchange.Token
-	ceiling exchange.Ceiling
-	fail    map[string]error // by step
-	steps   []string
-	records []*exchange.Record
+	service  exchange.Service
+	req      *exchange.Request
+	subject  *exchange.Token
+	actor    *exchange.Token
+	ceiling  exchange.Ceiling
+	fail     map[string]error  // by step
+	shadow   []exchange.Shadow // what the decider's shadows come to
+	shadowed bool              // there are some beside a refusal
+	rail     string            // the guardrail that forbids it
+	steps    []string
+	records  []*exchange.Record
 }
 
 func newStory() *story {
@@ -86,14 +89,18 @@ func (v *verifier) Verify(_ context.Context, _ *exchange.Request, role exchange.
 }
 
 func (d *decider) Admit(*exchange.Request) (exchange.Case, error) {
-	return d, (*story)(d).step("admit")
+	err := (*story)(d).step("admit")
+	if err != nil && !d.shadowed {
+		return nil, err
+	}
+	return d, err
 }
 
 func (d *decider) Targets() []*exchange.Target { return d.ceiling.Targets }
 func (d *decider) Issuers() []string           { return []string{"idp"} }
 
 func (d *decider) Decide(subject, actor *exchange.Token) (exchange.Decision, error) {
-	decision := exchange.Decision{Policy: d.ceiling.Policy, Targets: d.ceiling.Targets}
+	decision := exchange.Decision{Policy: d.ceiling.Policy, Targets: d.ceiling.Targets, Shadow: d.shadow, Guardrail: d.rail}
 	if err := (*story)(d).step("decide"); err != nil {
 		return decision, err
 	}
@@ -390,3 +397,78 @@ func TestADenialUsesUpNothing(t *testing.T) {
 type recorderFunc func(*exchange.Record) error
 
 func (f recorderFunc) Record(_ context.Context, rec *exchange.Record) error { return f(rec) }
+
+// What a shadow policy comes to stands in the record, and changes no answer:
+// not where the request is refused before any token is read, and not where the
+// token is bad.
+func TestShadowsNeverChangeTheAnswer(t *testing.T) {
+	t.Parallel()
+	refusal := exchange.RefuseClient("nobody names it")
+	bad := exchange.RoleSubject.Refuse(exchange.Expired, "long ago")
+	shadow := []exchange.Shadow{{Policy: "tried", Decision: exchange.OutcomeIssued}}
+	for name, c := range map[string]struct {
+		fail  map[string]error
+		want  error
+		steps []string
+		tried bool
+	}{
+		"beside a token":                   {nil, nil, []string{"admit", "subject", "decide", "mint", "record"}, true},
+		"beside a refusal":                 {map[string]error{"decide": refusal}, refusal, []string{"admit", "subject", "decide", "record"}, true},
+		"nothing is enforced":              {map[string]error{"admit": refusal, "decide": bad}, refusal, []string{"admit", "subject", "decide", "record"}, true},
+		"nothing is enforced, a bad token": {map[string]error{"admit": refusal, "subject": bad}, refusal, []string{"admit", "subject", "record"}, false},
+	} {
+		s := newStory()
+		s.fail, s.shadow, s.shadowed = c.fail, shadow, true
+		issued, err := s.service.Exchange(t.Context(), s.req)
+		if (issued != nil) != (c.want == nil) || c.want != nil && !errors.Is(err, c.want) || !slices.Equal(s.steps, c.steps) {
+			t.Errorf("%s: %v, %v after %v", name, issued, err, s.steps)
+		}
+		rec := s.records[0]
+		if (len(rec.Shadow) == 1) != c.tried || rec.JTI != "" && c.want != nil || len(rec.Claims) > 0 {
+			t.Errorf("%s: record %+v", name, rec)
+		}
+		if c.want != nil && rec.Reason != c.want.(*exchange.Error).Reason { //nolint:errorlint // made above
+			t.Errorf("%s: reason %s", name, rec.Reason)
+		}
+	}
+}
+
+func TestRecordNamesTheGuardrail(t *testing.T) {
+	t.Parallel()
+	s := newStory()
+	s.rail, s.fail = "no-long-payments", map[string]error{"decide": exchange.Refuse(exchange.Guardrail, "forbidden")}
+	if _, err := s.service.Exchange(t.Context(), s.req); err == nil {
+		t.Fatal("issued")
+	}
+	if rec := s.records[0]; rec.Guardrail != "no-long-payments" || rec.Reason != exchange.Guardrail || rec.Error != exchange.InvalidRequest {
+		t.Errorf("record %+v", rec)
+	}
+}
+
+// Where the client itself acts, no token says so, and the record does.
+func TestRecordNamesTheActingClient(t *testing.T) {
+	t.Parallel()
+	s := newStory()
+	s.ceiling.Adds = &exchange.Hop{Issuer: ourIssuer, Subject: "client:edge-1"}
+	if _, err := s.service.Exchange(t.Context(), s.req); err != nil {
+		t.Fatal(err)
+	}
+	if actor := s.records[0].Actor; actor == nil || actor.Issuer != exchange.SelfIssuer || actor.Subject != "client:edge-1" || actor.TokenHash != "" {
+		t.Errorf("actor %+v", actor)
+	}
+}
+
+// An actor token of the client's own speaks of the client, also where may_act
+// names it by client_id.
+func TestMayActTakesTheClientsOwnActorToken(t *testing.T) {
+	t.Parallel()
+	for original, want := range map[string]bool{"client:edge-1": true, "client:edge-2": false} {
+		s := newStory()
+		s.subject.MayAct = exchange.MayAct{"client_id": "edge-1"}
+		s.req.Actor = exchange.Presented{Token: "actor-token-bytes", Type: exchange.TypeAccessToken}
+		s.actor.Issuer, s.actor.IssuerURL, s.actor.Original = exchange.SelfIssuer, ourIssuer, original
+		if _, err := s.service.Exchange(t.Context(), s.req); (err == nil) != want {
+			t.Errorf("%s: %v", original, err)
+		}
+	}
+}

@@ -37,6 +37,11 @@ func (t *Token) Own() bool { return t.Issuer == SelfIssuer }
 // Party is who the token speaks of, as a hop of an act claim names them.
 func (t *Token) Party() Hop { return Hop{Issuer: t.IssuerURL, Subject: t.Original} }
 
+// Of says whether the token is the client's own: what it holds for itself.
+func (t *Token) Of(c *Client) bool {
+	return t.Own() && t.Original == ClientSubjectPrefix+c.ID
+}
+
 // Hop is one actor of a delegation chain: iss and sub, nothing else (RFC 8693
 // §4.1).
 type Hop struct {

@@ -1,6 +1,7 @@
 package mint
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,8 +15,7 @@ import (
 	"github.com/strait-sts/strait/internal/exchange"
 )
 
-// written is what the check reads in a payload. Whatever has no field here has
-// no place in a token.
+// written is what the check reads in a payload.
 type written struct {
 	Issuer   string         `json:"iss"`
 	Subject  string         `json:"sub"`
@@ -30,6 +30,8 @@ type written struct {
 	AuthTime jsontext.Value `json:"auth_time"`
 	ACR      *string        `json:"acr"`
 	AMR      []string       `json:"amr"`
+
+	Added map[string]jsontext.Value `json:",embed"` // whatever has no field here
 }
 
 // writtenHop is one hop of an act claim (RFC 8693 §4.1).
@@ -37,6 +39,8 @@ type writtenHop struct {
 	Issuer  string      `json:"iss"`
 	Subject string      `json:"sub"`
 	Act     *writtenHop `json:"act"`
+
+	Added map[string]jsontext.Value `json:",embed"`
 }
 
 // check holds the bytes that are about to be signed against the ceiling of
@@ -45,7 +49,7 @@ type writtenHop struct {
 // name claims, never their values.
 func check(payload []byte, issuer string, req *exchange.Request, c exchange.Ceiling) error {
 	var w written
-	if err := strictjson.Unmarshal(payload, &w, strictjson.RejectUnknownMembers(true)); err != nil {
+	if err := strictjson.Unmarshal(payload, &w); err != nil {
 		return errors.New("the payload is not JSON with the claims of the closed list, each once and of its type")
 	}
 	if c.ID != req.ID || !c.Now.Equal(req.Time) || c.Client != req.Client {
@@ -58,6 +62,7 @@ func check(payload []byte, issuer string, req *exchange.Request, c exchange.Ceil
 		checkScope(w.Scope, req.Scopes(), c),
 		checkChain(w.Act, c),
 		checkAuthentication(&w, c.Subject),
+		checkAdded(w.Added, c),
 		checkFlow(c),
 	)
 }
@@ -203,7 +208,7 @@ func checkChain(act *writtenHop, c exchange.Ceiling) error {
 		return errors.New("act is deeper than the policy allows")
 	}
 	for _, hop := range want {
-		if act == nil || act.Issuer != hop.Issuer || act.Subject != hop.Subject || act.Subject == "" {
+		if act == nil || act.Issuer != hop.Issuer || act.Subject != hop.Subject || act.Subject == "" || len(act.Added) > 0 {
 			return errors.New("act does not keep the chain as it was")
 		}
 		act = act.Act
@@ -239,11 +244,38 @@ func checkAuthentication(w *written, subject *exchange.Token) error {
 	return nil
 }
 
-// checkFlow: a flow with the tokens that it is for, no bearer token out of one
+// maxAdded bounds the claims that a policy adds to a token, as JSON.
+const maxAdded = 4 << 10
+
+// checkAdded: a claim outside the closed list is one that the policy names, with
+// the value that was found for it; none is reserved.
+func checkAdded(added map[string]jsontext.Value, c exchange.Ceiling) error {
+	size := 0
+	for name, value := range added {
+		found, known := c.Claims[name]
+		want, err := plainJSON(found)
+		if !known || err != nil || !slices.Contains(c.Policy.Claims, name) || exchange.ReservedClaim(name) || !bytes.Equal(value, want) {
+			return errors.New("there is a claim that neither the closed list nor the policy has, or not with this value")
+		}
+		size += len(name) + len(value)
+	}
+	if size > maxAdded {
+		return errors.New("the policy's claims are too large")
+	}
+	return nil
+}
+
+// checkFlow: a flow with the tokens and the hop that it is for, no bearer token out of one
 // that is bound to a key (RFC 7800 §3.1), and the one token type made here.
 func checkFlow(c exchange.Ceiling) error {
 	if (c.Subject == nil) != (c.Policy.Flow == exchange.FlowClient) {
 		return errors.New("the policy's flow does not fit a request with these tokens")
+	}
+	if (c.Adds != nil) != (c.Policy.Flow == exchange.FlowDelegation) {
+		return errors.New("a hop is added in flow delegation, and in no other")
+	}
+	if c.Policy.Flow != exchange.FlowDelegation && c.Actor != nil {
+		return errors.New("an actor token has no place in this flow")
 	}
 	if c.Policy.Flow == exchange.FlowFederation && c.Subject.Issuer == exchange.SelfIssuer {
 		return errors.New("a token of ours is not federated")

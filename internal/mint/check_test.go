@@ -28,9 +28,10 @@ func sound() (*exchange.Request, exchange.Ceiling, map[string]any) {
 		Actor: &exchange.Token{Expires: now.Add(300 * time.Second)},
 		Adds:  &exchange.Hop{Issuer: "https://i", Subject: "actor"},
 		Policy: &exchange.Policy{
-			Flow: exchange.FlowDownscope, Allow: []string{"a", "b"}, Default: []string{"a", "b"}, Prove: exchange.ProveSame,
-			Lifetime: 300 * time.Second, MaxActDepth: 3, TokenType: exchange.TypeAccessToken,
+			Flow: exchange.FlowDelegation, Allow: []string{"a", "b"}, Default: []string{"a", "b"}, Prove: exchange.ProveSame,
+			Lifetime: 300 * time.Second, MaxActDepth: 3, TokenType: exchange.TypeAccessToken, Claims: []string{"dept", "absent"},
 		},
+		Claims:  exchange.Claims{"dept": []any{"sales", json.Number("7")}},
 		Targets: []*exchange.Target{target("x"), target("y")},
 	}
 	hop := func(sub string, act any) map[string]any {
@@ -45,6 +46,7 @@ func sound() (*exchange.Request, exchange.Ceiling, map[string]any) {
 		"iat": now.Unix(), "exp": now.Unix() + 300, "jti": "id-1", "scope": "a b", "txn": "root",
 		"act":       hop("actor", hop("one", hop("two", nil))),
 		"auth_time": 1799999999, "acr": "silver", "amr": []string{"pwd", "otp"},
+		"dept": []any{"sales", 7},
 	}
 	return &exchange.Request{ID: c.ID, Time: now, Client: c.Client}, c, payload
 }
@@ -68,6 +70,7 @@ func TestCheckLetsASoundTokenThrough(t *testing.T) {
 	delete(payload, "acr")
 	delete(payload, "amr")
 	delete(payload, "scope")
+	delete(payload, "dept")
 	if err := runCheck(t, req, c, payload); err != nil {
 		t.Errorf("less than is allowed: %v", err)
 	}
@@ -139,6 +142,10 @@ func TestCheckRefusesEveryWiderToken(t *testing.T) {
 		"amr with a factor more": set("amr", []string{"pwd", "otp", "hwk"}),
 		"amr with one less":      set("amr", []string{"pwd"}),
 
+		"a policy's claim changed":       set("dept", []any{"sales", 8}),
+		"a policy's claim spelt anew":    set("dept", []any{"sales", 7.5}),
+		"a policy's claim without value": set("absent", "x"),
+
 		"nbf":                  set("nbf", 1_800_000_000),
 		"may_act":              set("may_act", map[string]any{"sub": "root"}),
 		"cnf":                  set("cnf", map[string]any{"jkt": "x"}),
@@ -176,6 +183,9 @@ func TestCheckRefusesUnderANarrowerCeiling(t *testing.T) {
 		"policy lives shorter":         func(c *exchange.Ceiling) { c.Policy.Lifetime = 299 * time.Second },
 		"one target lives shorter":     func(c *exchange.Ceiling) { c.Targets[0].MaxLifetime = 299 * time.Second },
 		"policy allows fewer hops":     func(c *exchange.Ceiling) { c.Policy.MaxActDepth = 2 },
+		"policy adds no claims":        func(c *exchange.Ceiling) { c.Policy.Claims = nil },
+		"no value was found":           func(c *exchange.Ceiling) { c.Claims = nil },
+		"downscope with a hop":         func(c *exchange.Ceiling) { c.Policy.Flow = exchange.FlowDownscope },
 		"no hop to add":                func(c *exchange.Ceiling) { c.Adds = nil },
 		"subject without a chain":      func(c *exchange.Ceiling) { c.Subject.Act = nil },
 		"one target less":              func(c *exchange.Ceiling) { c.Targets = c.Targets[:1] },
@@ -195,6 +205,31 @@ func TestCheckRefusesUnderANarrowerCeiling(t *testing.T) {
 		lower(&c)
 		if err := runCheck(t, req, c, payload); err == nil {
 			t.Errorf("%s: the check let it through", name)
+		}
+	}
+}
+
+// POL-080: not even a policy that came in by another way sets what only the
+// engine may, in whatever case.
+func TestCheckRefusesReservedClaimsOfAPolicy(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"nbf", "may_act", "cnf", "azp", "sid", "nonce", "Sub", "AUD", "Scope"} {
+		req, c, payload := sound()
+		c.Policy.Claims, c.Claims, payload[name] = append(c.Policy.Claims, name), exchange.Claims{"dept": payload["dept"], name: "x"}, "x"
+		if err := runCheck(t, req, c, payload); err == nil {
+			t.Errorf("%s: the check let it through", name)
+		}
+	}
+}
+
+func TestCheckBoundsTheClaimsOfAPolicy(t *testing.T) {
+	t.Parallel()
+	for size, fine := range map[int]bool{1000: true, 5000: false} {
+		req, c, payload := sound()
+		long := strings.Repeat("x", size)
+		c.Claims["dept"], payload["dept"] = long, long
+		if err := runCheck(t, req, c, payload); (err == nil) != fine {
+			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
 }

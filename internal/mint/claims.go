@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/strait-sts/strait/internal/exchange"
 )
 
-// claims is the payload of an issued token: this list and nothing else. There
-// is no nbf: a token is good from iat on.
+// claims is the payload of an issued token: this list, what the policy adds,
+// and nothing else. There is no nbf: a token is good from iat on.
 type claims struct {
 	Issuer   string         `json:"iss"`
 	Subject  string         `json:"sub"`
@@ -24,6 +26,8 @@ type claims struct {
 	AuthTime json.Number    `json:"auth_time,omitempty"`
 	ACR      string         `json:"acr,omitempty"`
 	AMR      []string       `json:"amr,omitempty"`
+
+	added exchange.Claims // by the policy; none of them is one of the above
 }
 
 // claimsOf writes a grant as claims. RFC 9068 §2.2.1: what the subject token
@@ -42,6 +46,7 @@ func claimsOf(issuer string, g *exchange.Grant) *claims {
 		Scope:    scopeClaim(g.Scopes()),
 		Txn:      g.Txn(),
 		Act:      g.Act().Nested(),
+		added:    ceiling.Claims,
 	}
 	if ceiling.Subject != nil {
 		c.AuthTime, c.ACR, c.AMR = authentication(ceiling.Subject.Claims)
@@ -73,15 +78,30 @@ func authentication(from exchange.Claims) (authTime json.Number, acr string, amr
 	return authTime, acr, amr
 }
 
-// encode gives the payload's bytes, without the escapes that only HTML needs.
+// encode gives the payload's bytes: the closed list in its order, then what the
+// policy adds, by name.
 func (c *claims) encode() ([]byte, error) {
-	var payload bytes.Buffer
-	encoder := json.NewEncoder(&payload)
+	payload, err := plainJSON(c)
+	if err != nil || len(c.added) == 0 {
+		return payload, err
+	}
+	added, err := plainJSON(c.added)
+	if err != nil {
+		return nil, err
+	}
+	payload[len(payload)-1] = ','
+	return append(payload, added[1:]...), nil
+}
+
+// plainJSON is v without the escapes that only HTML needs.
+func plainJSON(v any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(c); err != nil {
+	if err := encoder.Encode(v); err != nil {
 		return nil, fmt.Errorf("write the claims: %w", err)
 	}
-	return bytes.TrimSuffix(payload.Bytes(), []byte("\n")), nil
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }
 
 // names lists the claims that the payload has, sorted.
@@ -100,5 +120,7 @@ func (c *claims) names() []string {
 			names = append(names, claim.name)
 		}
 	}
+	names = slices.AppendSeq(names, maps.Keys(c.added))
+	slices.Sort(names)
 	return names
 }

@@ -62,13 +62,9 @@ func (m *Minter) Mint(ctx context.Context, req *exchange.Request, g *exchange.Gr
 }
 
 func (m *Minter) mint(req *exchange.Request, g *exchange.Grant) (*exchange.Issued, error) {
-	claims := claimsOf(m.issuer, g)
-	payload, err := claims.encode()
+	payload, issued, err := Preview(m.issuer, req, g)
 	if err != nil {
 		return nil, err
-	}
-	if err = check(payload, m.issuer, req, g.Ceiling()); err != nil {
-		return nil, fmt.Errorf("the narrowing check refused to sign: %w", err)
 	}
 	token, err := m.keys.Sign(g.Algorithm(), headerType, payload)
 	if err != nil {
@@ -77,8 +73,22 @@ func (m *Minter) mint(req *exchange.Request, g *exchange.Grant) (*exchange.Issue
 	if err = m.readBack(token, g.Algorithm(), payload); err != nil {
 		return nil, fmt.Errorf("the signed token does not read back: %w", err)
 	}
-	return &exchange.Issued{
-		Token:     exchange.Secret(token),
+	issued.Token = exchange.Secret(token)
+	return issued, nil
+}
+
+// Preview gives the payload of the token that g allows as the answer to req,
+// held to the last narrowing check, and what the answer would say of it. It is
+// all of Mint but the signature: what it gives is worth nothing to anybody.
+func Preview(issuer string, req *exchange.Request, g *exchange.Grant) (payload []byte, issued *exchange.Issued, err error) {
+	claims := claimsOf(issuer, g)
+	if payload, err = claims.encode(); err != nil {
+		return nil, nil, err
+	}
+	if err = check(payload, issuer, req, g.Ceiling()); err != nil {
+		return nil, nil, fmt.Errorf("the narrowing check refused to sign: %w", err)
+	}
+	return payload, &exchange.Issued{
 		Type:      exchange.TypeAccessToken,
 		TokenType: bearer,
 		ExpiresIn: g.Expires().Sub(g.IssuedAt()),

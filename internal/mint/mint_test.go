@@ -150,7 +150,7 @@ func TestClaimsThatDependOnTheExchange(t *testing.T) {
 		},
 		"a hop that is added stands outside": {
 			func(c *exchange.Ceiling) {
-				c.Subject.Act, c.Adds = exchange.Chain{hop}, &exchange.Hop{Issuer: issuer, Subject: "client:edge-1"}
+				c.Policy.Flow, c.Subject.Act, c.Adds = exchange.FlowDelegation, exchange.Chain{hop}, &exchange.Hop{Issuer: issuer, Subject: "client:edge-1"}
 			},
 			map[string]string{"act": `{"act":{"iss":"https://okta.example","sub":"agent"},"iss":"https://sts.example.com","sub":"client:edge-1"}`},
 		},
@@ -171,6 +171,13 @@ func TestClaimsThatDependOnTheExchange(t *testing.T) {
 				}
 			},
 			map[string]string{"auth_time": "", "acr": "", "amr": ""},
+		},
+		"the policy's claims are added by name": {
+			func(c *exchange.Ceiling) {
+				c.Policy.Claims = []string{"dept", "level", "absent"}
+				c.Claims = exchange.Claims{"level": json.Number("7"), "dept": "<sales>"}
+			},
+			map[string]string{"dept": `"<sales>"`, "level": "7", "absent": "", "sub": `"okta:alice"`},
 		},
 		"a client flow speaks of the client": {
 			func(c *exchange.Ceiling) { c.Subject, c.Policy.Flow = nil, exchange.FlowClient },
@@ -302,5 +309,34 @@ func BenchmarkMint(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestPreviewIsWhatWouldBeSigned(t *testing.T) {
+	t.Parallel()
+	req, grant := grantOf(t, newCeiling())
+	payload, shown, err := mint.Preview(issuer, req, grant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := mint.New(mint.Options{Keys: keyringtest.Ring(t), Issuer: issuer}).Mint(t.Context(), req, grant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signed := payloadOf(t, issued.Token); signed != string(payload) {
+		t.Errorf("preview %s\nsigned  %s", payload, signed)
+	}
+	if shown.Token != "" || shown.ExpiresIn != issued.ExpiresIn || !slices.Equal(shown.Claims, issued.Claims) || !slices.Equal(shown.Scopes, issued.Scopes) {
+		t.Errorf("preview says %+v", shown)
+	}
+}
+
+// TestPreviewIsHeldToTheNarrowingCheck: what would not be signed is not shown.
+func TestPreviewIsHeldToTheNarrowingCheck(t *testing.T) {
+	t.Parallel()
+	req, grant := grantOf(t, newCeiling())
+	req.ID = "0199-another"
+	if payload, shown, err := mint.Preview(issuer, req, grant); err == nil || payload != nil || shown != nil {
+		t.Errorf("%s, %v, %v", payload, shown, err)
 	}
 }

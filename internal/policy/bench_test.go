@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/strait-sts/strait/internal/catalog"
-	"github.com/strait-sts/strait/internal/policy"
 )
 
 // crowd is a catalogue of n policies, among them the one that decides. In the
@@ -32,7 +31,7 @@ func BenchmarkDecision(b *testing.B) {
 	for _, crowded := range []bool{false, true} {
 		for _, n := range []int{10, 10_000} {
 			b.Run(fmt.Sprintf("crowded=%v/policies=%d", crowded, n), func(b *testing.B) {
-				decider := policy.Compile(crowd(n, crowded))
+				decider := engine.Compile(crowd(n, crowded))
 				req, token := asking(b, "read", nil), subject(nil)
 				b.ReportAllocs()
 				for b.Loop() {
@@ -52,6 +51,6 @@ func BenchmarkDecision(b *testing.B) {
 func BenchmarkCompile(b *testing.B) {
 	snapshot := crowd(10_000, false)
 	for b.Loop() {
-		policy.Compile(snapshot)
+		engine.Compile(snapshot)
 	}
 }

@@ -1,23 +1,37 @@
 package policy
 
 import (
-	"cmp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/expr"
 )
+
+// Engine compiles catalogues. It outlives every revision, so that expressions
+// which did not change are not compiled again.
+type Engine struct {
+	issuer      string
+	expressions *expr.Compiler
+}
+
+// NewEngine makes an Engine. Issuer is our issuer identifier: what a hop says
+// in iss where a client acts. Without a compiler no expression can be
+// evaluated, which denies.
+func NewEngine(issuer string, expressions *expr.Compiler) *Engine {
+	return &Engine{issuer: issuer, expressions: expressions}
+}
 
 // Compile indexes a snapshot for deciding. Objects that are disabled are left
 // out; those that expire are judged with each request's own time.
-func Compile(s *catalog.Snapshot) exchange.Decider {
+func (e *Engine) Compile(s *catalog.Snapshot) exchange.Decider {
 	d := &decider{
+		issuer:    e.issuer,
 		audiences: map[string]*target{},
 		resources: map[string]*target{},
 		issuers:   map[string]window{exchange.SelfIssuer: {}},
-		clients:   map[string]*clientRules{},
+		enforced:  map[string]*clientRules{},
+		shadows:   map[string]*clientRules{},
 	}
 	targets := d.addTargets(s)
 	for _, i := range s.Issuers() {
@@ -25,8 +39,11 @@ func Compile(s *catalog.Snapshot) exchange.Decider {
 			d.issuers[i.Metadata.Name] = windowOf(i.Governance)
 		}
 	}
-	for _, r := range rulesOf(s, targets) {
+	for _, r := range e.rulesOf(s, targets) {
 		d.add(r)
+	}
+	for _, g := range s.Guardrails() {
+		d.guardrails = append(d.guardrails, e.guardrail(g))
 	}
 	return d
 }
@@ -82,113 +99,4 @@ func (d *decider) addTargets(s *catalog.Snapshot) map[string]*target {
 		}
 	}
 	return byName
-}
-
-// rule is a compiled policy.
-type rule struct {
-	policy    exchange.Policy
-	priority  int
-	clients   []string
-	issuers   []string // {""} for a client flow
-	types     []exchange.TokenType
-	audiences []string
-	targets   []string
-	resolved  []*target // of targets, those that are in the catalogue
-	window
-	review time.Time // from then on a review is overdue and suspends; zero for never
-}
-
-// rulesOf compiles the enforced policies, in the order in which they decide.
-func rulesOf(s *catalog.Snapshot, targets map[string]*target) []*rule {
-	var rules []*rule
-	for _, p := range s.Policies() {
-		if p.Spec.Mode == catalog.ModeEnforce && built(p.Spec) {
-			rules = append(rules, compileRule(p.Entry, p.Spec, targets))
-		}
-	}
-	slices.SortFunc(rules, func(a, b *rule) int {
-		return cmp.Or(cmp.Compare(b.priority, a.priority), strings.Compare(a.policy.Name, b.policy.Name))
-	})
-	return rules
-}
-
-// built says whether the policy needs nothing that is not built yet. The
-// catalogue refuses the others on write; one that came in by another way
-// decides nothing, rather than deciding without what it asks for.
-func built(p *catalog.ExchangePolicy) bool {
-	if p.Actor != nil && p.Actor.From != "" && p.Actor.From != actorNone {
-		return false
-	}
-	if p.Subject != nil && len(p.Subject.Conditions) > 0 || len(p.Issue.Claims) > 0 {
-		return false
-	}
-	switch exchange.Flow(p.Flow) {
-	case exchange.FlowDownscope, exchange.FlowFederation:
-		return p.Subject != nil
-	case exchange.FlowClient:
-		return p.Subject == nil
-	case exchange.FlowDelegation:
-	}
-	return false
-}
-
-// actorNone is the one actor rule that is built.
-const actorNone = "none"
-
-func compileRule(entry *catalog.Entry, p *catalog.ExchangePolicy, targets map[string]*target) *rule {
-	r := &rule{
-		policy: exchange.Policy{
-			Name:        entry.Metadata.Name,
-			Revision:    entry.Revision,
-			Flow:        exchange.Flow(p.Flow),
-			Allow:       p.Scopes.Allow,
-			Default:     p.Scopes.Default,
-			Prove:       exchange.Prove(p.Scopes.Prove),
-			Map:         p.Scopes.Map,
-			Lifetime:    time.Duration(p.Issue.Lifetime),
-			MaxActDepth: p.Issue.MaxActDepth,
-			TokenType:   exchange.TypeOf(p.Issue.TokenType),
-		},
-		priority: p.Priority,
-		clients:  p.Clients,
-		issuers:  []string{""},
-		targets:  p.Targets,
-		window:   windowOf(entry.Governance),
-		review:   suspension(entry.Governance, p.Review),
-	}
-	if p.Subject != nil {
-		r.issuers, r.audiences = p.Subject.Issuers, p.Subject.Audiences
-		for _, short := range p.Subject.TokenTypes {
-			r.types = append(r.types, exchange.TypeOf(short))
-		}
-	}
-	for _, name := range p.Targets {
-		if t, known := targets[name]; known {
-			r.resolved = append(r.resolved, t)
-		}
-	}
-	return r
-}
-
-// suspension is when an overdue review suspends the policy: as the day after
-// reviewBy begins (UTC), since the day itself is still in time. Zero where
-// nothing suspends it.
-func suspension(g catalog.Governance, review *catalog.PolicyReview) time.Time {
-	if g.ReviewBy == nil || review == nil || review.OnOverdue != onOverdueSuspend {
-		return time.Time{}
-	}
-	return g.ReviewBy.Time.AddDate(0, 0, 1)
-}
-
-// onOverdueSuspend is the value of review.onOverdue that has an effect here.
-const onOverdueSuspend = "suspend"
-
-// covers: the rule names all the targets.
-func (r *rule) covers(targets []*target) bool {
-	for _, t := range targets {
-		if !slices.Contains(r.resolved, t) {
-			return false
-		}
-	}
-	return true
 }

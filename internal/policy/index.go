@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/strait-sts/strait/internal/exchange"
@@ -30,6 +31,7 @@ type index struct {
 	byRoute   map[route][]*rule  // those of them that name the issuer too
 	byDefault map[string][]*rule // by issuer, those with one target alone: their default
 	defaults  bool               // there is a rule with one target alone
+	all       []*rule
 }
 
 // route is what a rule leads from and to.
@@ -40,6 +42,7 @@ func newIndex() index {
 }
 
 func (x *index) add(r *rule) {
+	x.all = append(x.all, r)
 	single := len(r.targets) == 1
 	x.defaults = x.defaults || single
 	for _, t := range r.resolved {
@@ -51,6 +54,17 @@ func (x *index) add(r *rule) {
 			}
 		}
 	}
+}
+
+// reaches: a rule names all the targets; without a target, one has a default.
+func (x *index) reaches(targets []*target) bool {
+	switch {
+	case x == nil:
+		return false
+	case len(targets) == 0:
+		return x.defaults
+	}
+	return slices.ContainsFunc(x.byTarget[targets[0].Name], func(r *rule) bool { return r.covers(targets) })
 }
 
 // put appends the rule unless it is there: a name listed twice counts once.

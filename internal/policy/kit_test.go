@@ -7,10 +7,24 @@ import (
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/expr"
 	"github.com/strait-sts/strait/internal/policy"
 )
 
 var now = time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
+
+const ourIssuer = "https://sts.example.com"
+
+// engine compiles every test's catalogue.
+var engine = policy.NewEngine(ourIssuer, expressions())
+
+func expressions() *expr.Compiler {
+	compiler, err := expr.NewCompiler(1000)
+	if err != nil {
+		panic(err)
+	}
+	return compiler
+}
 
 func ptr[T any](v T) *T { return &v }
 
@@ -80,7 +94,7 @@ func subject(change func(*exchange.Token)) *exchange.Token {
 
 // decide runs both halves of a decision.
 func decide(s *catalog.Snapshot, req *exchange.Request, sub, actor *exchange.Token) (exchange.Decision, error) {
-	admitted, err := policy.Compile(s).Admit(req)
+	admitted, err := engine.Compile(s).Admit(req)
 	if err != nil {
 		return exchange.Decision{}, err
 	}

@@ -44,7 +44,9 @@ func newSpec(kind catalog.Kind) any {
 			Review: &catalog.PolicyReview{OnOverdue: "warn"},
 			Mode:   catalog.ModeEnforce,
 		}
-	case catalog.KindGuardrail, catalog.KindAdminGrant, catalog.KindExchangeTest:
+	case catalog.KindGuardrail:
+		return &catalog.Guardrail{}
+	case catalog.KindAdminGrant, catalog.KindExchangeTest:
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 // line out here.
 
 // unbuiltKinds are the kinds that cannot be kept yet.
-var unbuiltKinds = []catalog.Kind{catalog.KindGuardrail, catalog.KindAdminGrant}
+var unbuiltKinds = []catalog.Kind{catalog.KindAdminGrant}
 
 // unbuiltFields are fields, or single words of a field, without effect yet.
 // A "*" in a pointer stands for each member of a list. No words means whatever
@@ -26,7 +26,7 @@ var unbuiltFields = map[catalog.Kind][]struct {
 	words   []any
 }{
 	catalog.KindTrustedIssuer: {
-		{"/spec/acceptAs/*", []any{"actor", "client", "admin"}},
+		{"/spec/acceptAs/*", []any{"client", "admin"}},
 	},
 	catalog.KindTarget: {
 		{"/spec/requireProof", []any{"dpop", "mtls", "any"}},
@@ -36,14 +36,7 @@ var unbuiltFields = map[catalog.Kind][]struct {
 		{"/spec/requireProof", []any{"dpop", "mtls", "any"}},
 	},
 	catalog.KindExchangePolicy: {
-		{"/spec/flow", []any{string(exchange.FlowDelegation)}},
-		{"/spec/subject/conditions/*", nil},
-		{"/spec/actor/from", []any{"client", "token", "any"}},
-		{"/spec/actor/issuers/*", nil},
-		{"/spec/actor/conditions/*", nil},
 		{"/spec/issue/tokenType", []any{exchange.TypeJWT.Short(), exchange.TypeIDToken.Short()}},
-		{"/spec/issue/claims/*", nil},
-		{"/spec/mode", []any{string(catalog.ModeShadow)}},
 	},
 }
 

@@ -63,6 +63,8 @@ func (r *report) object(o catalog.Object) {
 		r.client(spec)
 	case *catalog.ExchangePolicy:
 		r.policy(spec, o.Governance)
+	case *catalog.Guardrail:
+		r.guardrail(spec, o.Governance)
 	}
 	if body := o.Canonical(); body == nil || nul.Match(body) {
 		r.add("", catalog.CodeValue, "holds U+0000 or raw JSON that cannot be kept")
@@ -73,6 +75,7 @@ func (r *report) object(o catalog.Object) {
 var governed = map[catalog.Kind]struct{ justification, reviewBy bool }{
 	catalog.KindTrustedIssuer:  {justification: true, reviewBy: true},
 	catalog.KindExchangePolicy: {justification: true, reviewBy: true},
+	catalog.KindGuardrail:      {justification: true},
 }
 
 func (r *report) governance(o catalog.Object) {

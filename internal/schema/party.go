@@ -46,7 +46,7 @@ func (r *report) trustedIssuer(spec *catalog.TrustedIssuer) {
 		r.list("/spec/audiences", spec.Audiences, aToken)
 		r.list("/spec/algorithms", spec.Algorithms, anAlgorithm)
 	}
-	r.list("/spec/acceptAs", spec.AcceptAs, oneOf("subject"))
+	r.list("/spec/acceptAs", spec.AcceptAs, oneOf("subject", "actor"))
 	r.list("/spec/tokenTypes", spec.TokenTypes, oneOf(shortTypes...))
 	r.each("/spec/typ", spec.Typ, aToken)
 	r.span("/spec/maxTokenAge", spec.MaxTokenAge, maxAge)

@@ -17,6 +17,11 @@ import (
 	"github.com/strait-sts/strait/internal/schema"
 )
 
+// rules is a list of so many conditions.
+func rules(n int) string {
+	return "[" + strings.TrimSuffix(strings.Repeat(`{"expression": "true"},`, n), ",") + "]"
+}
+
 // each rule in both halves: the values that it takes, and those that it refuses
 // with the place and the code.
 func TestRulesOfOneObject(t *testing.T) {
@@ -109,7 +114,31 @@ func TestRulesOfOneObject(t *testing.T) {
 		{policyJSON, "/spec/issue/tokenType", nil, []string{`"saml2"`}, "/spec/issue/tokenType value"},
 		{policyJSON, "/spec/review", []string{`{"onOverdue": "suspend"}`, `{}`, `null`}, nil, ""},
 		{policyJSON, "/spec/review/onOverdue", nil, []string{`"ignore"`}, "/spec/review/onOverdue value"},
-		{policyJSON, "/spec/mode", []string{`"disabled"`}, []string{`"off"`}, "/spec/mode value"},
+		{policyJSON, "/spec/mode", []string{`"disabled"`, `"shadow"`}, []string{`"off"`}, "/spec/mode value"},
+
+		{policyJSON, "/spec/subject/conditions", []string{`[]`, `[{"expression": "true"}]`, `[{"expression": "true", "message": "m"}]`}, []string{`[{"expression": "true", "message": "a\nb"}]`}, "/spec/subject/conditions/0/message value"},
+		{policyJSON, "/spec/subject/conditions", nil, []string{`[{}]`, `[{"message": "m"}]`}, "/spec/subject/conditions/0/expression required"},
+		{policyJSON, "/spec/subject/conditions", []string{rules(16)}, []string{rules(17)}, "/spec/subject/conditions too_large"},
+		{policyJSON, "/spec/actor", []string{`{"from": "none"}`, `{}`, `null`}, []string{`{"from": "nobody"}`}, "/spec/actor/from value"},
+		{policyJSON, "/spec/actor", nil, []string{`{"from": "client"}`, `{"from": "any", "issuers": ["self"]}`}, "/spec/actor/from conflict"},
+		{policyJSON, "/spec/actor", nil, []string{`{"issuers": ["self"]}`, `{"from": "none", "conditions": [{"expression": "true"}]}`}, "/spec/actor conflict"},
+		{policyJSON, "/spec/issue/claims", []string{`{}`, `{"dept": "subject.claims.department", "https://example.com/x": "1"}`}, []string{`{"a b": "1"}`}, "/spec/issue/claims/a b value"},
+		{policyJSON, "/spec/issue/claims", nil, []string{`{"act": "{'sub':'x'}"}`}, "/spec/issue/claims/act conflict"}, // POL-080
+		{policyJSON, "/spec/issue/claims", nil, []string{`{"Scope": "'admin'"}`}, "/spec/issue/claims/Scope conflict"},
+		{policyJSON, "/spec/issue/claims", nil, []string{`{"dept": ""}`}, "/spec/issue/claims/dept required"},
+		{delegationJSON, "/spec/actor", []string{`{"from": "client"}`, `{"from": "any", "issuers": ["self"], "conditions": [{"expression": "true"}]}`}, []string{`{"from": "nobody"}`}, "/spec/actor/from value"},
+		{delegationJSON, "/spec/actor", nil, []string{`-`, `{}`, `{"from": "none"}`}, "/spec/actor/from required"},
+		{delegationJSON, "/spec/actor", nil, []string{`{"from": "token"}`, `{"from": "any", "issuers": []}`}, "/spec/actor/issuers required"},
+		{delegationJSON, "/spec/actor", nil, []string{`{"from": "client", "issuers": ["self"]}`}, "/spec/actor conflict"},
+		{delegationJSON, "/spec/scopes/prove", []string{`"same"`}, []string{`"any"`}, "/spec/scopes/prove value"},
+		{delegationJSON, "/spec/subject/issuers", []string{`["self"]`}, nil, ""},
+
+		{guardrailJSON, "/governance/justification", nil, []string{`-`}, "/governance/justification required"},
+		{guardrailJSON, "/governance/expiresAt", nil, []string{`"2027-09-01T00:00:00Z"`}, "/governance/expiresAt conflict"},
+		{guardrailJSON, "/spec/deny", nil, []string{`[]`, `-`}, "/spec/deny required"},
+		{guardrailJSON, "/spec/deny", nil, []string{`[{}]`}, "/spec/deny/0/expression required"},
+		{guardrailJSON, "/spec/match", []string{`-`, `{}`, `{"flows": ["client", "delegation"]}`}, []string{`{"flows": ["impersonation"]}`}, "/spec/match/flows/0 value"},
+		{guardrailJSON, "/spec/mode", nil, []string{`"enforce"`}, "/spec/mode unknown_field"},
 
 		{flowClientJSON, "/spec/subject", nil, []string{`{"issuers": ["self"], "tokenTypes": ["jwt"]}`}, "/spec/subject conflict"},
 		{flowClientJSON, "/spec/actor", nil, []string{`{"from": "none"}`}, "/spec/actor conflict"},

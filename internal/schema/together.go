@@ -38,6 +38,7 @@ func (t *together) check() []catalog.FieldError {
 	t.targetNames()
 	t.clientNames()
 	t.policies()
+	t.guardrails()
 	t.opaqueRoutes()
 	return t.faults
 }

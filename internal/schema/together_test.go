@@ -48,7 +48,7 @@ func renamed(t testing.TB, manifest, name string) string {
 }
 
 func TestSoundManifestsStandTogether(t *testing.T) {
-	if got := found(t, with(policyJSON, flowClientJSON)...); len(got) > 0 {
+	if got := found(t, with(policyJSON, flowClientJSON, delegationJSON, guardrailJSON)...); len(got) > 0 {
 		t.Error(got)
 	}
 }
@@ -63,6 +63,31 @@ func TestWhatAPolicyNamesIsThere(t *testing.T) {
 		{"/spec/subject/audiences", `["https://other.example.com", "https://gateway.example.com"]`, "/spec/subject/audiences/0 reference"},
 	} {
 		if got := found(t, with(spoil(t, policyJSON, test.pointer, test.value))...); !slices.Equal(got, []string{"staff-orders " + test.want}) {
+			t.Errorf("%s %s: %q", test.pointer, test.value, got)
+		}
+	}
+}
+
+// An issuer whose tokens are not taken in the role makes a policy that can never
+// work, and a misspelt name a guardrail that forbids nothing.
+func TestRolesOfIssuersAndNamesOfGuardrails(t *testing.T) {
+	agents := spoil(t, spoil(t, spoil(t, renamed(t, issuerJSON, "agents"), "/spec/acceptAs", `["actor"]`), "/spec/issuer", `"https://agents.example"`), "/spec/claimMappings/subject/prefix", `"agents:"`)
+	both := spoil(t, agents, "/spec/acceptAs", `["actor", "subject"]`)
+	for _, test := range []struct {
+		issuer, manifest, pointer, value string
+		want                             []string
+	}{
+		{agents, delegationJSON, "/spec/actor/issuers", `["self", "agents"]`, nil},
+		{agents, delegationJSON, "/spec/actor/issuers", `["okta-prod"]`, []string{"agents /spec/actor/issuers/0 reference"}},
+		{agents, delegationJSON, "/spec/actor/issuers", `["nobody"]`, []string{"agents /spec/actor/issuers/0 reference"}},
+		{agents, policyJSON, "/spec/subject/issuers", `["agents"]`, []string{"staff-orders /spec/subject/issuers/0 reference"}},
+		{both, policyJSON, "/spec/subject/issuers", `["agents"]`, nil},
+		{agents, guardrailJSON, "/spec/match", `{"issuers": ["self", "agents"], "clients": ["edge-gateway"]}`, nil},
+		{agents, guardrailJSON, "/spec/match", `{"issuers": ["okta"]}`, []string{"short /spec/match/issuers/0 reference"}},
+		{agents, guardrailJSON, "/spec/match", `{"targets": ["orders"]}`, []string{"short /spec/match/targets/0 reference"}},
+		{agents, guardrailJSON, "/spec/match", `{"clients": ["edge"]}`, []string{"short /spec/match/clients/0 reference"}},
+	} {
+		if got := found(t, with(test.issuer, spoil(t, test.manifest, test.pointer, test.value))...); !slices.Equal(got, test.want) {
 			t.Errorf("%s %s: %q", test.pointer, test.value, got)
 		}
 	}

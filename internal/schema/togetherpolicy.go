@@ -22,6 +22,9 @@ func (t *together) policies() {
 		if p.Spec.Subject != nil {
 			t.subjectIssuers(p.Ref(), p.Spec.Subject, issuers)
 		}
+		if p.Spec.Actor != nil {
+			t.actorIssuers(p.Ref(), p.Spec.Actor, issuers)
+		}
 	}
 }
 
@@ -54,6 +57,7 @@ func (t *together) subjectIssuers(policy catalog.Ref, s *catalog.PolicySubject, 
 		if name == exchange.SelfIssuer {
 			t.tokenTypes(here, s.TokenTypes, selfTypes, types)
 		} else if issuer := t.Issuer(name); issuer != nil {
+			t.accepts(here, issuer, exchange.RoleSubject)
 			t.tokenTypes(here, s.TokenTypes, issuer.Spec.TokenTypes, types)
 			foreign = append(foreign, issuer)
 		} else {
@@ -67,6 +71,26 @@ func (t *together) subjectIssuers(policy catalog.Ref, s *catalog.PolicySubject, 
 		}
 	}
 	t.audiences(policy, s, foreign)
+}
+
+// actorIssuers: the issuers exist, and their tokens are taken as actors.
+func (t *together) actorIssuers(policy catalog.Ref, a *catalog.PolicyActor, issuers []string) {
+	for i, name := range a.Issuers {
+		here := claim{policy, below("/spec/actor/issuers", i)}
+		if issuer := t.Issuer(name); issuer != nil {
+			t.accepts(here, issuer, exchange.RoleActor)
+		} else if name != exchange.SelfIssuer {
+			t.refer(here, name, issuers)
+		}
+	}
+}
+
+// accepts: an issuer whose tokens are not taken in the role would make a policy
+// that can never work.
+func (t *together) accepts(at claim, issuer *catalog.Of[catalog.TrustedIssuer], role exchange.Role) {
+	if !slices.Contains(issuer.Spec.AcceptAs, string(role)) {
+		t.add(at, catalog.CodeReference, "issuer "+issuer.Metadata.Name+" does not have "+string(role)+" in acceptAs, so its tokens are never taken as one")
+	}
 }
 
 func (t *together) tokenTypes(at claim, wanted, accepted []string, seen map[string]bool) {
