@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func BenchmarkAudit(b *testing.B) {
 	}))
 	null, durable := endpoint(b, a, nobody{}), endpoint(b, a, a.recorder)
 	for b.Loop() {
-		b.Logf("%-8s %9s %12s %6s %10s %10s %12s", "callers", "null /s", "postgres /s", "ratio", "p50 added", "p99 added", "rows/commit")
+		b.Logf("%-8s %9s %12s %6s %10s %10s %12s %10s", "callers", "null /s", "postgres /s", "ratio", "p50 added", "p99 added", "rows/commit", "cpu added")
 		for text := range strings.SplitSeq(*auditCalls, ",") {
 			callers, err := strconv.Atoi(text)
 			if err != nil || callers < 1 {
@@ -52,21 +53,37 @@ func BenchmarkAudit(b *testing.B) {
 				with.add(measured(b, durable, body, secret, callers))
 			}
 			after := a.recorder.Stats()
-			b.Logf("%-8d %9.0f %12.0f %6.3f %10v %10v %12.1f", callers, without.rate(), with.rate(), with.rate()/without.rate(),
+			b.Logf("%-8d %9.0f %12.0f %6.3f %10v %10v %12.1f %10v", callers, without.rate(), with.rate(), with.rate()/without.rate(),
 				with.quantile(0.5)-without.quantile(0.5), with.quantile(0.99)-without.quantile(0.99),
-				float64(after.Records-before.Records)/float64(after.Batches-before.Batches))
+				float64(after.Records-before.Records)/float64(after.Batches-before.Batches), with.cpuEach()-without.cpuEach())
 		}
 	}
 }
 
 // sample is exchanges that were measured.
 type sample struct {
-	took    []time.Duration
-	elapsed time.Duration
+	took         []time.Duration
+	elapsed, cpu time.Duration // cpu is this process's alone, without PostgreSQL's
 }
 
 func (s *sample) add(more sample) {
-	s.took, s.elapsed = append(s.took, more.took...), s.elapsed+more.elapsed
+	s.took, s.elapsed, s.cpu = append(s.took, more.took...), s.elapsed+more.elapsed, s.cpu+more.cpu
+}
+
+// cpuEach is what one exchange cost, which other load on the machine changes
+// less than it does the times.
+func (s *sample) cpuEach() time.Duration {
+	return (s.cpu / time.Duration(len(s.took))).Round(100 * time.Nanosecond)
+}
+
+// cpuTime is what this process has used.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func (s *sample) rate() float64 { return float64(len(s.took)) / s.elapsed.Seconds() }
@@ -82,7 +99,7 @@ func measured(b *testing.B, handler http.Handler, body, secret string, callers i
 	var group sync.WaitGroup
 	var stop, failed atomic.Bool
 	all := make([][]time.Duration, callers)
-	began := time.Now()
+	began, used := time.Now(), cpuTime(b)
 	for i := range callers {
 		group.Go(func() {
 			for !stop.Load() {
@@ -101,5 +118,5 @@ func measured(b *testing.B, handler http.Handler, body, secret string, callers i
 	if failed.Load() {
 		b.Error("an exchange failed")
 	}
-	return sample{slices.Concat(all...), time.Since(began)}
+	return sample{slices.Concat(all...), time.Since(began), cpuTime(b) - used}
 }

@@ -141,7 +141,7 @@ func (w *watched) admin(method, path, body string) *http.Response {
 // do gives the answer with its body read.
 func (w *watched) do(req *http.Request) *http.Response {
 	w.t.Helper()
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Timeout: 20 * time.Second}).Do(req)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func copiesOf(rec *exchange.Record) Copies {
 // no string too long, no escaped control character, nothing that was not UTF-8
 // (it has become U+FFFD here, but not yet in the copies), no long number.
 func plain(canonical []byte) bool {
-	if len(canonical) > maxRecord {
+	if len(canonical) > maxRecord || odd(canonical) {
 		return false
 	}
 	digits := 0
@@ -98,7 +98,7 @@ func plain(canonical []byte) bool {
 		switch c := canonical[i]; {
 		case c == '"':
 			end := stringEnd(canonical, i)
-			if end-i > bounds[0].text || odd(canonical[i:end]) {
+			if end-i > bounds[0].text {
 				return false
 			}
 			i, digits = end, 0

@@ -15,8 +15,20 @@ const linkRoom = 160
 // cuts are the places of the members that link adds.
 type cuts struct{ prevHash, seq, writer int }
 
+// cutsOf finds them in one pass: they are sorted as the members are.
 func cutsOf(canonical []byte) cuts {
-	return cuts{place(canonical, "prevHash"), place(canonical, "seq"), place(canonical, "writer")}
+	end := len(canonical) - 1
+	c := cuts{end, end, end}
+	names, places := [...]string{"prevHash", "seq", "writer"}, [...]*int{&c.prevHash, &c.seq, &c.writer}
+	found := 0
+	members(canonical, func(other []byte, start, _ int) bool {
+		for found < len(names) && string(other) > names[found] {
+			*places[found] = start
+			found++
+		}
+		return found < len(names)
+	})
+	return c
 }
 
 // link makes a draft the record after head.

@@ -119,6 +119,8 @@ func (h *caseHouse) bendHouse(t *testing.T, name string, op ststest.Op) bool {
 		h.apply(t, h.issuer(t, "A", members{"typ": list(fmt.Sprint(patch["required_typ"]))}))
 	case name == "issuer_patch" && patch["max_token_age"] != nil:
 		h.apply(t, h.issuer(t, "A", members{"maxTokenAge": fmt.Sprint(patch["max_token_age"], "s")}))
+	case name == "issuer_patch" && patch["single_use"] == true:
+		h.apply(t, h.issuer(t, "A", members{"singleUse": true}))
 	case name == "issuer_patch" && patch["accept_act"] != nil: // no such field: act is read everywhere
 	case name == "env" && op["k"] == "skew":
 		h.skew(t, op["v"])

@@ -16,11 +16,12 @@ type caseHouse struct {
 	*house
 
 	fixture *ststest.Fixture
-	names   map[string]string // audit_reason to our reason
-	secrets map[string]string // of clients, by client_id
-	seen    int               // how much of the log was searched
-	added   string            // a policy that a case has added
-	changed bool              // a case has changed the manifests
+	asked   *ststest.Introspector // of issuer O
+	names   map[string]string     // audit_reason to our reason
+	secrets map[string]string     // of clients, by client_id
+	seen    int                   // how much of the log was searched
+	added   string                // a policy that a case has added
+	changed bool                  // a case has changed the manifests
 }
 
 // sts is the issuer that the catalogue has in its tokens.
@@ -29,6 +30,7 @@ const sts = "https://sts.test"
 func newCaseHouse(t *testing.T) *caseHouse {
 	t.Helper()
 	h := &caseHouse{house: open(t, flags{"issuer": sts, "tls": "proxy"}), names: map[string]string{}, secrets: map[string]string{}}
+	h.asked = ststest.NewIntrospector(t)
 	h.fixture = ststest.NewFixture(t, h.clock.Now())
 	data, err := os.ReadFile("../../testdata/reasons.yaml")
 	if err != nil {
@@ -37,13 +39,14 @@ func newCaseHouse(t *testing.T) *caseHouse {
 	if err := yaml.Unmarshal(data, &h.names); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range list("svc-gateway", "svc-other", "svc-noexchange", "svc-disabled") {
+	for _, id := range list("svc-gateway", "svc-other", "svc-noexchange", "svc-disabled", "svc-opaque", "strait") {
 		h.secrets[id] = aSecret()
 	}
 	h.secrets["a:b"] = "p+q r" + aSecret()
 	h.apply(t, h.issuers(t)...)
 	h.apply(t, h.parties()...)
 	h.apply(t, h.policies()...)
+	h.apply(t, h.opaqueParties()...)
 	return h
 }
 

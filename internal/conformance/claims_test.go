@@ -121,10 +121,10 @@ var issuedRows = []row{
 			t.Errorf("%v %v %v", payload["auth_time"], payload["acr"], payload["amr"])
 		}
 	}, "", false},
-	{"AT-08", "2.2.2", "SHOULD", "registered names for identity attributes", nil, "conditions", false},
+	{"AT-08", "2.2.2", "SHOULD", "registered names for identity attributes", nil, "policy expressions", false},
 	{"AT-09", "2.2.3", "SHOULD", "`scope` where scope was asked", hasClaim("scope", "orders:read"), "", false},
 	{"AT-10", "2.2.3", "MUST", "each scope means something to the `aud`", bad("invalid_scope", "scope_not_allowed", set("scope", "billing:read")), "", false},
-	{"AT-11", "2.2.3.1", "SHOULD", "groups, roles and entitlements by RFC 7643", nil, "conditions", false},
+	{"AT-11", "2.2.3.1", "SHOULD", "groups, roles and entitlements by RFC 7643", nil, "policy expressions", false},
 	{"AT-12", "3", "SHOULD", "`aud` is the requested resource: always the target's audience", func(t *testing.T, w *world) {
 		wantAudience(t, w, ordersAudience, drop("audience"), set("resource", ordersResource))
 	}, "", true},

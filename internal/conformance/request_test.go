@@ -74,7 +74,7 @@ var requestRows = []row{
 			t.Error("two exchanges issued one jti")
 		}
 	}, "", false},
-	{"TX-23", "2.1", "prose", "one-time use only where the input has it", nil, "single use", false},
+	{"TX-23", "2.1", "prose", "one-time use only where the input has it", onceEach, "", false},
 	{"TX-24", "2.1", "prose", "renewal of the input does not extend the output", nil, "introspection", false},
 	{"TX-25", "2.1", "prose", "propagation of revocation is documented", nil, "introspection", false},
 	{"TX-26", "2.1.1", "prose", "rights are scopes times targets: a scope of one target is not issued for two", func(t *testing.T, w *world) {

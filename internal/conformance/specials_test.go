@@ -18,8 +18,8 @@ import (
 	"github.com/strait-sts/strait/internal/ststest"
 )
 
-// specials are the cases that ask for more than the status of one bent request.
-var specials = map[string]func(*testing.T, *caseHouse, ststest.Case){
+// specials are those that stand by none of their kind.
+var specials = map[string]special{
 	"CLM-067": noAudiences, "TRU-018": removedKey, "AVL-003": slowDatabase, "AVL-010": hangingIssuer,
 	"POL-022": brokenRow, "POL-036": refusesNUL, "POL-077": tooLong, "POL-085": deletedPolicy,
 	"POL-026": issues("scope", "orders:read"), "POL-074": issues("expires_in", "1"), "POL-078": issues("expires_in", "300"),
@@ -30,7 +30,7 @@ var specials = map[string]func(*testing.T, *caseHouse, ststest.Case){
 }
 
 // issues holds that the bent request succeeds, and with what.
-func issues(member, want string) func(*testing.T, *caseHouse, ststest.Case) {
+func issues(member, want string) special {
 	return func(t *testing.T, h *caseHouse, c ststest.Case) {
 		a := h.sendCase(t, h.bend(t, c)).mustIssue()
 		h.restore(t)
@@ -40,7 +40,7 @@ func issues(member, want string) func(*testing.T, *caseHouse, ststest.Case) {
 	}
 }
 
-func issuesTo(id string) func(*testing.T, *caseHouse, ststest.Case) {
+func issuesTo(id string) special {
 	return func(t *testing.T, h *caseHouse, c ststest.Case) {
 		if _, payload := h.sendCase(t, h.bend(t, c)).mustIssue().token(); payload["client_id"] != id {
 			t.Errorf("client_id %v", payload["client_id"])
@@ -238,7 +238,7 @@ func decodeIssued(t *testing.T, a *answer) (header, payload map[string]any) {
 
 // raw sends bytes, and wants one answer with a status of these and the
 // connection closed after it (RFC 9112 §6.3).
-func raw(statuses ...int) func(*testing.T, *caseHouse, ststest.Case) {
+func raw(statuses ...int) special {
 	return func(t *testing.T, h *caseHouse, c ststest.Case) {
 		t.Helper()
 		connection, err := net.Dial("tcp", strings.TrimPrefix(h.public, "http://"))

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -122,14 +123,14 @@ func TestLogStopsWhereItsReaderDoes(t *testing.T) {
 	db, _ := opened(t)
 	r, _ := running(t, audit.Options{Store: db})
 	keep(t, r, 3)
-	fault := fmt.Errorf("enough")
+	fault := errors.New("enough")
 	err := db.Log(t.Context(), time.Time{}, time.Time{}, func(_ audit.Evidence, rows audit.Rows) error {
 		for range rows {
 			return fault
 		}
 		return nil
 	})
-	if err != fault {
+	if !errors.Is(err, fault) {
 		t.Errorf("answered %v", err)
 	}
 	if report := proved(t, db); !report.OK() || report.Records != 3 { // the connection is whole
