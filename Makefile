@@ -13,7 +13,7 @@ PORTS         ?=
 ONCE          ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build run test race short fuzz bench lint verify generate postgres tools clean ci
+.PHONY: help demo build run test race short mutate fuzz bench lint verify generate postgres tools clean ci
 
 ##@ Demo
 demo: build postgres ## one real token exchange, end to end; ONCE=1 exits after the story, PORTS=free picks free ports
@@ -31,6 +31,8 @@ test: postgres ## every test, with the race detector, on a real PostgreSQL
 race: test ## the same: the race detector is always on
 short: postgres ## every test without the race detector: quicker while writing
 	$(GO) test ./...
+mutate: ## turn each comparison of the engine, one at a time: a test must turn red (half an hour)
+	$(GO) test ./internal/policy -run '^TestEveryMutantIsCaught$$' -count 1 -timeout 2h -args -mutate .
 fuzz: ## each fuzz target for FUZZTIME (default 10s)
 	./scripts/fuzz.sh $(FUZZTIME)
 bench: postgres ## the whole exchange beside the bare cryptography, as ratios in one run

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ const (
 	OnCondition = "condition" // a condition of the policy on the subject
 	OnActor     = "actor"     // who acts
 	OnProof     = "proof"     // proof of possession (RFC 9449, RFC 8705)
-	OnGuardrail = "guardrail" // a guardrail that may forbid it
+	OnGuardrail = "guardrail" // what a guardrail forbids
 	OnEarlier   = "earlier"   // a policy that decides first where it holds
 )
 
@@ -73,7 +74,26 @@ func (g *graph) conditions(m move, shadows shadows) []Condition {
 	if m.policy.Spec.Subject != nil {
 		all = append(all, rules(OnCondition, m.policy.Spec.Subject.Conditions)...)
 	}
+	all = append(all, g.onGuardrails(m)...)
 	return append(all, g.onProof(m)...)
+}
+
+// onGuardrails is the guardrails that are about the move. An empty list of a
+// match is about all.
+func (g *graph) onGuardrails(m move) []Condition {
+	var all []Condition
+	issuer := cmp.Or(m.issuer, exchange.SelfIssuer) // a client flow's is self
+	about := func(list []string, word string) bool { return len(list) == 0 || slices.Contains(list, word) }
+	for _, r := range g.Guardrails() {
+		match := r.Spec.Match
+		if !about(match.Clients, g.token(m).client) || !about(match.Issuers, issuer) || !about(match.Targets, g.token(m).target) || !about(match.Flows, m.policy.Spec.Flow) {
+			continue
+		}
+		for _, deny := range r.Spec.Deny {
+			all = append(all, Condition{OnGuardrail, deny.Expression, r.Metadata.Name + ": " + deny.Message})
+		}
+	}
+	return all
 }
 
 func rules(kind string, rules []catalog.Rule) []Condition {

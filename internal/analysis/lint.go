@@ -24,6 +24,18 @@ func ClaimsOf(c *expr.Compiler) Claims {
 	}
 }
 
+// NewClaims reads with a compiler of its own.
+func NewClaims() (Claims, error) {
+	compiler, err := expr.NewCompiler(ownPrograms)
+	if err != nil {
+		return nil, fmt.Errorf("read claims: %w", err)
+	}
+	return ClaimsOf(compiler), nil
+}
+
+// ownPrograms is how many expressions a compiler of our own remembers.
+const ownPrograms = 1000
+
 // Options is what lint knows beside the catalogue.
 type Options struct {
 	Now    time.Time

@@ -207,7 +207,7 @@ func (d dice) rarely() bool { return d.IntN(16) == 0 }
 // drawWorld draws a small catalogue in which everything can be missing, disabled
 // or over.
 func drawWorld(t *rapid.T, policies int) world {
-	d := dice{rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))} //nolint:gosec // G404: a test's
+	d := dice{rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))}
 	w := world{scopes: []string{"a", "b"}}
 	var entries []*catalog.Entry
 	put := func(e *catalog.Entry) {

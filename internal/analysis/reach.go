@@ -151,6 +151,15 @@ func listed(origins *numbers[Origin], at goal, some, all set) []Reached {
 type Change struct {
 	Gained []Reached `json:"newlyReachable"`
 	Lost   []Reached `json:"noLongerReachable"`
+	// Truncated: there is more than is shown; see First.
+	Truncated bool `json:"truncated"`
+}
+
+// First is the change with at most n entries of each sort.
+func (c Change) First(n int) Change {
+	short := Change{Gained: c.Gained[:min(n, len(c.Gained))], Lost: c.Lost[:min(n, len(c.Lost))]}
+	short.Truncated = len(short.Gained) < len(c.Gained) || len(short.Lost) < len(c.Lost)
+	return short
 }
 
 // Compare tells what can be reached after a change and could not before, and the

@@ -3,6 +3,8 @@ package analysis_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -354,6 +356,45 @@ func TestProofIsShown(t *testing.T) {
 	}
 }
 
+func TestGuardrailsAreShownWhereTheyMatch(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		match catalog.GuardrailMatch
+		hops  []int // on which it is shown
+	}{
+		"nothing said: all": {catalog.GuardrailMatch{}, []int{0, 1}},
+		"by target":         {catalog.GuardrailMatch{Targets: []string{"payments"}}, []int{1}},
+		"by issuer":         {catalog.GuardrailMatch{Issuers: []string{"okta"}}, []int{0}},
+		"by our own":        {catalog.GuardrailMatch{Issuers: []string{"self"}}, []int{1}},
+		"by client":         {catalog.GuardrailMatch{Clients: []string{"edge"}}, []int{0}},
+		"by flow":           {catalog.GuardrailMatch{Flows: []string{"delegation"}}, []int{1}},
+		"by both":           {catalog.GuardrailMatch{Flows: []string{"delegation"}, Clients: []string{"edge"}}, nil},
+	} {
+		rail := entry(catalog.KindGuardrail, "rail", &catalog.Guardrail{Match: c.match, Deny: cel(`issue.actDepth > 1`)}, "")
+		way := reach(t, snapshot(append(chainWorld(nil).Entries(), rail)...), analysis.Query{Scope: "payments:write"}).Ways[0]
+		var shown []int
+		for i, hop := range way.Hops {
+			if slices.Contains(hop.Conditions, analysis.Condition{Kind: "guardrail", Text: `issue.actDepth > 1`, Message: "rail: no"}) {
+				shown = append(shown, i)
+			}
+		}
+		if !slices.Equal(shown, c.hops) {
+			t.Errorf("%s: shown on hops %v, want %v", name, shown, c.hops)
+		}
+	}
+}
+
+func TestAChangeIsShownInPart(t *testing.T) {
+	t.Parallel()
+	all := analysis.Change{Gained: make([]analysis.Reached, 3), Lost: make([]analysis.Reached, 1)}
+	if c := all.First(2); len(c.Gained) != 2 || len(c.Lost) != 1 || !c.Truncated {
+		t.Errorf("first two: %+v", c)
+	}
+	if c := all.First(3); len(c.Gained) != 3 || c.Truncated {
+		t.Errorf("first three: %+v", c)
+	}
+}
+
 func TestWhereChainsBegin(t *testing.T) {
 	t.Parallel()
 	own := policy("own", "reports", "", "payments", []string{"payments:write"}, func(p *catalog.ExchangePolicy) {
@@ -510,5 +551,22 @@ func BenchmarkReach(b *testing.B) {
 	s := crowd(10_000)
 	for b.Loop() {
 		reach(b, s, analysis.Query{Scope: "s7:write"})
+	}
+}
+
+// TestDocumentationListsEveryKindOfCondition compares docs/reach.md with the code.
+func TestDocumentationListsEveryKindOfCondition(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "reach.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{
+		analysis.OnType, analysis.OnAudience, analysis.OnIssuedTo, analysis.OnRule, analysis.OnActor,
+		analysis.OnEarlier, analysis.OnCondition, analysis.OnGuardrail, analysis.OnProof,
+	} {
+		if !strings.Contains(string(page), "| `"+kind+"` |") {
+			t.Errorf("docs/reach.md has no line for %s", kind)
+		}
 	}
 }

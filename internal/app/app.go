@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/audit"
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/config"
@@ -67,6 +68,7 @@ type App struct {
 	trust    *trust.Trust
 	recorder *audit.Recorder
 	engine   *policy.Engine
+	claims   analysis.Claims
 
 	world   atomic.Pointer[exchange.World]
 	rebuild sync.Mutex

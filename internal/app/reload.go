@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/expr"
@@ -23,7 +24,7 @@ func (a *App) openCatalog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.engine = policy.NewEngine(a.cfg.Issuer, expressions)
+	a.engine, a.claims = policy.NewEngine(a.cfg.Issuer, expressions), analysis.ClaimsOf(expressions)
 	fetched := a.fetchPolicy()
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.db, Clock: a.clock, Decode: schema.DecodeJSON,

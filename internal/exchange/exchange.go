@@ -178,7 +178,7 @@ func (s *Service) overshadow(ctx context.Context, req *Request, rec *Record, sha
 	if err != nil {
 		return
 	}
-	decision, _ := shadows.Decide(subject, actor) //nolint:errcheck // the refusal is the answer already
+	decision, _ := shadows.Decide(subject, actor) // the refusal is the answer already
 	rec.Shadow = decision.Shadow
 }
 

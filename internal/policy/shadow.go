@@ -118,7 +118,7 @@ func (c *admitted) weigh(r *rule, p parties) (exchange.Candidate, int) {
 	case !slices.Contains(r.issuers, p.issuer()):
 		t.Fail(exchange.CheckPolicyIssuer, exchange.Refuse(exchange.NoPolicy, "policy %q does not take this issuer", r.policy.Name), r.issuers, []string{p.issuer()})
 	default:
-		_ = c.alone(r, p, &t) //nolint:errcheck // the trace has it
+		_ = c.alone(r, p, &t) // the trace has it
 	}
 	if last := len(t.Checks) - 1; last >= 0 && t.Checks[last].Result == exchange.Failed {
 		candidate.FailedCheck, candidate.Detail = t.Checks[last].ID, t.Checks[last].Detail

@@ -48,13 +48,13 @@ func TestShadowPoliciesAreTriedAndDecideNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			real := []*catalog.Entry{issuer("agents"), rule("p", nil)}
-			d, err := decide(world(append(real, c.shadow)...), request(nil), subject(nil), nil)
+			enforced := []*catalog.Entry{issuer("agents"), rule("p", nil)}
+			d, err := decide(world(append(enforced, c.shadow)...), request(nil), subject(nil), nil)
 			wantPolicy(t, d, err, "p")
 			if !reflect.DeepEqual(d.Shadow, c.want) {
 				t.Errorf("shadow %+v, want %+v", d.Shadow, c.want)
 			}
-			before, err := decide(world(real...), request(nil), subject(nil), nil)
+			before, err := decide(world(enforced...), request(nil), subject(nil), nil)
 			wantPolicy(t, before, err, "p")
 			if !slices.Equal(before.Grant.Scopes(), d.Grant.Scopes()) || !before.Grant.Expires().Equal(d.Grant.Expires()) {
 				t.Error("the shadow changed the grant")
