@@ -112,7 +112,9 @@ func (c *Catalog) entry(r Row) (*Entry, []FieldError) {
 }
 
 // settle leaves out what collides until the rest stands together. A reference
-// that leads nowhere stays: it can only match nothing.
+// that leads nowhere stays: it can only match nothing. So does an expression
+// that does not compile any more: whoever evaluates it denies, where without the
+// object something else might decide.
 func (c *Catalog) settle(revision int64, entries []*Entry, problems []FieldError) *Snapshot {
 	for {
 		s := NewSnapshot(revision, entries...)
@@ -120,7 +122,7 @@ func (c *Catalog) settle(revision int64, entries []*Entry, problems []FieldError
 		problems = appendNew(problems, faults)
 		colliding := map[Ref]bool{}
 		for _, f := range faults {
-			if f.Code != CodeReference {
+			if f.Code != CodeReference && f.Code != CodeExpression {
 				colliding[Ref{f.Kind, f.Name}] = true
 			}
 		}

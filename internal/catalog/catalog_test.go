@@ -528,6 +528,24 @@ func TestLostTargetLeavesThePolicyOfTheOthers(t *testing.T) {
 	apply(t, c, catalog.ApplyRequest{Objects: []catalog.Object{target(t, "stock-api", "s")}})
 }
 
+// An expression that was stored and does not compile any more stays, and is
+// reported: who evaluates it denies. Without the object another might decide.
+func TestExpressionThatNoLongerCompilesStays(t *testing.T) {
+	store := &memory{}
+	apply(t, open(store), catalog.ApplyRequest{Objects: shop(t)})
+	c := open(store)
+	c.Checkers = append(c.Checkers, func(s *catalog.Snapshot) (faults []catalog.FieldError) {
+		for _, p := range s.Policies() {
+			faults = append(faults, p.Fault("/spec/subject/conditions/0/expression", catalog.CodeExpression, "does not compile"))
+		}
+		return faults
+	})
+	s, err := c.Load(t.Context())
+	if err != nil || s.Policy("nightly") == nil || len(s.Problems) != 1 {
+		t.Errorf("policy %v, problems %v, error %v", s.Policy("nightly"), s.Problems, err)
+	}
+}
+
 type broken struct{ catalog.Store }
 
 var errDown = errors.New("the database is down")

@@ -45,6 +45,7 @@ func (e *Engine) Compile(s *catalog.Snapshot) exchange.Decider {
 	for _, g := range s.Guardrails() {
 		d.guardrails = append(d.guardrails, e.guardrail(g))
 	}
+	d.guardrails = append(d.guardrails, unreadable(s)...)
 	return d
 }
 

@@ -24,6 +24,19 @@ func (e *Engine) guardrail(g *catalog.Of[catalog.Guardrail]) *guardrail {
 	return compiled
 }
 
+// unreadable gives a guardrail for each stored one that was left out: it is
+// about every exchange and cannot be evaluated. What it forbids is not known, so
+// everything is.
+func unreadable(s *catalog.Snapshot) []*guardrail {
+	var all []*guardrail
+	for _, p := range s.Problems {
+		if _, kept := s.Objects[catalog.Ref{Kind: p.Kind, Name: p.Name}]; p.Kind == catalog.KindGuardrail && !kept {
+			all = append(all, &guardrail{name: p.Name, deny: []condition{{}}})
+		}
+	}
+	return all
+}
+
 // matches: the guardrail is about this exchange. An empty list is about all.
 func (g *guardrail) matches(c *exchange.Ceiling) bool {
 	issuer := exchange.SelfIssuer // in a client flow the subject is the client, as in CEL

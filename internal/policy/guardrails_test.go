@@ -108,3 +108,22 @@ func TestGuardrailCountsTheNewHop(t *testing.T) {
 	_, err = decide(s, request(nil), subject(func(s *exchange.Token) { s.Act = exchange.Chain{botHop} }), nil)
 	wantRefusal(t, err, exchange.InvalidRequest, exchange.Guardrail)
 }
+
+// A stored guardrail that cannot be read forbids everything: nobody knows what it
+// was about.
+func TestGuardrailThatWasLeftOutDeniesAll(t *testing.T) {
+	t.Parallel()
+	s := world(rule("p", nil), rail("kept", "false"))
+	s.Problems = []catalog.FieldError{
+		{Kind: catalog.KindGuardrail, Name: "kept", Pointer: "/spec/match/targets/0", Code: catalog.CodeReference},
+		{Kind: catalog.KindExchangePolicy, Name: "gone", Code: catalog.CodeUnreadable},
+	}
+	d, err := decide(s, request(nil), subject(nil), nil)
+	wantPolicy(t, d, err, "p")
+	s.Problems = append(s.Problems, catalog.FieldError{Kind: catalog.KindGuardrail, Name: "gone", Code: catalog.CodeUnknownField})
+	d, err = decide(s, request(nil), subject(nil), nil)
+	wantRefusal(t, err, exchange.InvalidRequest, exchange.Guardrail)
+	if d.Guardrail != "gone" {
+		t.Errorf("by %q", d.Guardrail)
+	}
+}
