@@ -15,7 +15,7 @@ ROUNDS        ?= 1000
 RECORDS       ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build run test race short killtest fuzz bench bench-audit bench-records lint verify generate postgres tools clean ci
+.PHONY: help demo build run test race short mutate killtest fuzz bench bench-audit bench-records lint verify generate postgres tools clean ci
 
 ##@ Demo
 demo: build postgres ## one real token exchange, end to end; ONCE=1 exits after the story, PORTS=free picks free ports
@@ -35,6 +35,8 @@ short: postgres ## every test without the race detector: quicker while writing
 	$(GO) test ./...
 killtest: postgres ## SIGKILL the binary (and its PostgreSQL) under load ROUNDS times (default 1000): no token without its record
 	$(GO) test ./internal/app -run '^TestKilledStraitLosesNoAnsweredRecord$$' -count 1 -v -timeout 60m -args -kill-rounds $(ROUNDS)
+mutate: ## turn each comparison of the engine, one at a time: a test must turn red (half an hour)
+	$(GO) test ./internal/policy -run '^TestEveryMutantIsCaught$$' -count 1 -timeout 2h -args -mutate .
 fuzz: ## each fuzz target for FUZZTIME (default 10s)
 	./scripts/fuzz.sh $(FUZZTIME)
 bench: postgres ## the whole exchange beside the bare cryptography, as ratios in one run

@@ -20,10 +20,11 @@ type applyBody struct {
 	DryRun     bool             `json:"dryRun"`
 }
 
-// applyAnswer is its answer.
+// applyAnswer is its answer; a dry run has the outlook too.
 type applyAnswer struct {
 	Revision int64         `json:"revision"`
 	Results  []applyResult `json:"results"`
+	outlook
 }
 
 type applyResult struct {
@@ -57,6 +58,9 @@ func (a *server) apply(w http.ResponseWriter, r *http.Request) error {
 	answer := applyAnswer{Revision: done.Revision, Results: make([]applyResult, len(done.Results))}
 	for i, result := range done.Results {
 		answer.Results[i] = applyResult(result)
+	}
+	if in.DryRun {
+		answer.outlook = a.outlook(done.Before, done.After)
 	}
 	return reply(w, http.StatusOK, answer)
 }

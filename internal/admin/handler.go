@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
 )
@@ -50,8 +51,8 @@ type Trust interface {
 	Probe(ctx context.Context, name string) (any, error)
 }
 
-// Options is what the admin API works with; all but RequestID and Trust are
-// required.
+// Options is what the admin API works with; all but RequestID, Trust, Claims and
+// Clock are required.
 type Options struct {
 	Token   exchange.Secret // the bootstrap token; empty: nobody enters
 	Catalog Catalog
@@ -69,6 +70,9 @@ type Options struct {
 	Trust Trust
 	// Explain rehearses an exchange.
 	Explain Explain
+	// Claims says which claims expressions read, for lint; nil: lint knows none.
+	Claims analysis.Claims
+	Clock  func() time.Time // nil: the wall clock
 	// RequestID is the id that the log knows a request by.
 	RequestID func(*http.Request) string
 	Logger    *slog.Logger
@@ -88,6 +92,9 @@ func New(o Options) http.Handler { return newServer(o) }
 
 func newServer(o Options) *server {
 	a := &server{Options: o, door: newDoor(o.Token)}
+	if a.Clock == nil {
+		a.Clock = time.Now
+	}
 	a.Token = "" // the door keeps its hash
 	a.routes = a.router()
 	return a
@@ -132,6 +139,8 @@ func (a *server) router() *mux.Router {
 	route(http.MethodPost, "/explain", a.explain)
 	route(http.MethodGet, "/audit/export", a.export)
 	route(http.MethodGet, "/audit/verify", a.verify)
+	route(http.MethodGet, "/lint", a.lint)
+	route(http.MethodGet, "/reach", a.reach)
 	route(http.MethodGet, "/changes", a.changes)
 	route(http.MethodGet, "/exchanges", a.exchanges)
 	route(http.MethodGet, "/exchanges/{id}", a.exchange)

@@ -23,13 +23,18 @@ type status struct {
 	ETag     string `json:"etag,omitempty"`
 	Set      string `json:"set,omitempty"`
 	Health   any    `json:"health,omitempty"` // of a trusted issuer
+	outlook         // of a dry run
 }
 
 // view is an entry as it is answered: its canonical form, which holds no
-// secret, with status as the last member. Without a tag, it is a preview.
+// secret, with status as the last member.
 func view(e *catalog.Entry, etag string, health map[string]any) json.RawMessage {
+	return withStatus(e, status{Revision: e.Revision, ETag: etag, Set: e.Set, Health: health[e.Metadata.Name]})
+}
+
+func withStatus(e *catalog.Entry, s status) json.RawMessage {
 	canonical := e.Canonical()
-	added, err := json.Marshal(status{Revision: e.Revision, ETag: etag, Set: e.Set, Health: health[e.Metadata.Name]})
+	added, err := json.Marshal(s)
 	if err != nil || len(canonical) == 0 {
 		return nil // answered as an error by reply
 	}
@@ -77,7 +82,7 @@ func (a *server) get(kind catalog.Kind) handler {
 		if e == nil {
 			return catalog.ErrNotFound
 		}
-		return a.replyObject(w, http.StatusOK, e, false)
+		return a.replyObject(w, http.StatusOK, e)
 	}
 }
 
@@ -108,8 +113,21 @@ func (a *server) put(kind catalog.Kind) handler {
 		if result == catalog.Created {
 			code = http.StatusCreated
 		}
-		return a.replyObject(w, code, e, write.DryRun)
+		if write.DryRun {
+			return a.preview(w, r, code, e, object)
+		}
+		return a.replyObject(w, code, e)
 	}
+}
+
+// preview answers a dry run: the object as it would be, which has no entity tag
+// since it does not exist, and what the change would mean.
+func (a *server) preview(w http.ResponseWriter, r *http.Request, code int, e *catalog.Entry, sent catalog.Object) error {
+	planned, err := a.Catalog.Apply(r.Context(), catalog.ApplyRequest{Objects: []catalog.Object{sent}, DryRun: true})
+	if err != nil {
+		return placed(err, map[catalog.Ref]string{sent.Ref(): ""})
+	}
+	return reply(w, code, withStatus(e, status{Revision: e.Revision, Set: e.Set, outlook: a.outlook(planned.Before, planned.After)}))
 }
 
 // misplaced holds that a body is the object that its path names.
@@ -125,11 +143,8 @@ func misplaced(o catalog.Object, path catalog.Ref) []catalog.FieldError {
 }
 
 // replyObject answers with an object and its strong entity tag (RFC 9110
-// §8.8.3). What a dry run shows does not exist, so it has none.
-func (a *server) replyObject(w http.ResponseWriter, code int, e *catalog.Entry, preview bool) error {
-	if preview {
-		return reply(w, code, view(e, "", nil))
-	}
+// §8.8.3).
+func (a *server) replyObject(w http.ResponseWriter, code int, e *catalog.Entry) error {
 	etag := e.ETag()
 	w.Header().Set("ETag", etag)
 	return reply(w, code, view(e, etag, a.health(e.Kind)))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/strait-sts/strait/internal/admin"
+	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/audit"
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/config"
@@ -74,6 +75,7 @@ type App struct {
 	recorder    *audit.Recorder
 	anchor      *audit.FileAnchor // nil: checkpoints are kept in the database alone
 	engine      *policy.Engine
+	claims      analysis.Claims
 
 	world   atomic.Pointer[exchange.World]
 	rebuild sync.Mutex

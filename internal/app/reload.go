@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/expr"
@@ -24,6 +25,7 @@ func (a *App) openCatalog(ctx context.Context) error {
 		return err
 	}
 	a.expressions, a.engine = expressions, policy.NewEngine(a.cfg.Issuer, expressions)
+	a.claims = analysis.ClaimsOf(expressions)
 	fetched := a.fetchPolicy()
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.db, Clock: a.clock, Decode: schema.DecodeJSON,

@@ -48,9 +48,10 @@ var layout = map[string][]string{
 	"internal/oauth":               {"internal/exchange"},
 	"internal/limit":               {},
 	"internal/server":              {},
-	"internal/admin":               {"internal/exchange", "internal/catalog", "internal/audit", "internal/rehearsal", "api"},
+	"internal/analysis":            {"internal/exchange", "internal/catalog", "internal/expr"},
+	"internal/admin":               {"internal/exchange", "internal/catalog", "internal/audit", "internal/analysis", "internal/rehearsal", "api"},
 	"internal/client":              {"internal/exchange", "internal/catalog"},
-	"internal/cli":                 {"internal/app", "internal/audit", "internal/catalog", "internal/client", "internal/config", "internal/exchange", "internal/manifest", "internal/pgserver", "internal/postgres", "internal/rehearsal", "internal/rehearsal/suite", "internal/schema"},
+	"internal/cli":                 {"internal/analysis", "internal/app", "internal/audit", "internal/catalog", "internal/client", "internal/config", "internal/exchange", "internal/manifest", "internal/pgserver", "internal/postgres", "internal/rehearsal", "internal/rehearsal/suite", "internal/schema"},
 	"internal/config":              {"internal/exchange"},
 	"internal/telemetry":           {"internal/exchange"},
 	"internal/app":                 {"*"},
@@ -266,7 +267,7 @@ func TestOnlyConfigReadsTheEnvironment(t *testing.T) {
 }
 
 func TestDecisionsTakeTheTimeAsAnArgument(t *testing.T) {
-	timeless := []string{"internal/exchange", "internal/limit", "internal/policy", "internal/mint", "internal/jws", "internal/catalog", "internal/trust", "internal/keysource", "internal/introspect", "internal/oauth"}
+	timeless := []string{"internal/exchange", "internal/analysis", "internal/limit", "internal/policy", "internal/mint", "internal/jws", "internal/catalog", "internal/trust", "internal/keysource", "internal/introspect", "internal/oauth"}
 	for _, s := range tree(t) {
 		if s.test() || !slices.Contains(timeless, s.dir) {
 			continue

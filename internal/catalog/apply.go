@@ -25,10 +25,13 @@ type ApplyRequest struct {
 }
 
 // ApplyResult is the revision after the write and what became of each object:
-// first those that were sent, in their order, then those that were pruned.
+// first those that were sent, in their order, then those that were pruned. Before
+// and After are the catalogue without and with the write; of a dry run, as it
+// would be.
 type ApplyResult struct {
-	Revision int64
-	Results  []Result
+	Revision      int64
+	Results       []Result
+	Before, After *Snapshot
 }
 
 // Result is what a write did to one object: Created, Configured, Unchanged or
@@ -65,7 +68,7 @@ func (c *Catalog) Apply(ctx context.Context, r ApplyRequest) (ApplyResult, error
 	if err != nil {
 		return ApplyResult{}, err
 	}
-	return ApplyResult{p.revision, p.results}, nil
+	return ApplyResult{p.revision, p.results, p.base.snapshot, p.snapshot}, nil
 }
 
 // Put writes one object: a new one without a precondition, an existing one with

@@ -36,7 +36,10 @@ KIND/NAME created, configured, unchanged or deleted.
 
 A secret that a manifest points to (secretFrom: an environment variable or a file) is looked up here and
 sent; the server keeps a hash. With --set the objects are marked with a name; with --prune too, what was
-last applied with that name and is no longer among the manifests is deleted.`,
+last applied with that name and is no longer among the manifests is deleted.
+
+A dry run also tells, on standard error, what strait lint would find that it does not find now, and what
+somebody could reach that nobody can now, or the other way round (strait reach).`,
 		Example: `  strait apply -f examples/quickstart
   strait apply -f policies --set policies --prune --dry-run
   strait apply -f okta.yaml --reason "new tenant, SEC-12"`,
@@ -77,6 +80,7 @@ func (in *applied) run(ctx context.Context, p *Process) error {
 	}
 	if in.dryRun {
 		p.note("dry run: nothing was changed\n")
+		return outlook(p.Err, done)
 	}
 	return nil
 }
@@ -145,6 +149,8 @@ func newDiff(p *Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff -f PATH",
 		Short: "Show what apply would change; exit 1 where there is a difference",
+		Long: `Shows how the manifests differ from what the server has, and what that means: the findings that the change
+would bring (strait lint), what becomes reachable and what no longer is (strait reach).`,
 		Example: `  strait diff -f examples/quickstart
   strait diff -f policies || strait apply -f policies`,
 		Args: args(0, 0),
@@ -178,10 +184,13 @@ func (p *Process) diff(ctx context.Context, paths []string) error {
 			return err
 		}
 	}
-	if differs {
-		return &silent{}
+	if !differs {
+		return nil
 	}
-	return nil
+	if err := outlook(p.Out, done); err != nil {
+		return err
+	}
+	return &silent{}
 }
 
 // diffOne shows how the object differs from the one that the server has.

@@ -23,6 +23,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/strait-sts/strait/internal/admin"
+	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/audit"
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/schema"
@@ -95,6 +96,8 @@ func startAdmin(ts *testscript.TestScript, _ bool, _ []string) {
 		Digest:   func(secret string) (string, error) { return strings.ToUpper(secret), nil },
 		Matches:  func(digest, secret string) bool { return digest == strings.ToUpper(secret) },
 	})
+	claims, err := analysis.NewClaims()
+	ts.Check(err)
 	routes := http.NewServeMux()
 	routes.Handle(admin.Root+"/", admin.New(admin.Options{
 		Token: adminToken, Catalog: objects, Decode: schema.DecodeJSON, Records: store,
@@ -102,6 +105,7 @@ func startAdmin(ts *testscript.TestScript, _ bool, _ []string) {
 		Keys: func(context.Context) ([]admin.Key, error) {
 			return []admin.Key{{ID: "thumbprint", Algorithm: "ES256", State: "active", Created: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}}, nil
 		},
+		Claims:    claims,
 		RequestID: func(*http.Request) string { return "req-7" },
 		Logger:    slog.New(slog.DiscardHandler),
 	}))

@@ -26,10 +26,13 @@ type ApplyRequest struct {
 }
 
 // ApplyResult is its answer: the catalogue's revision, and what became of each
-// object.
+// object. A dry run also tells which findings the change would bring, and what it
+// would open and close.
 type ApplyResult struct {
-	Revision int64    `json:"revision"`
-	Results  []Result `json:"results"`
+	Revision int64           `json:"revision"`
+	Results  []Result        `json:"results"`
+	Findings json.RawMessage `json:"findings"`
+	Reach    json.RawMessage `json:"reach"`
 }
 
 // Result is what became of an object: created, configured, unchanged or
@@ -88,6 +91,21 @@ func (c *Client) Delete(ctx context.Context, plural, name, etag, reason string) 
 	header.Set("If-Match", etag)
 	_, err := c.do(ctx, call{method: http.MethodDelete, path: objectPath(plural, name), header: header}, nil)
 	return err
+}
+
+// Lint reads what there is to find in the catalogue, as it came.
+func (c *Client) Lint(ctx context.Context) (json.RawMessage, error) {
+	var report json.RawMessage
+	_, err := c.do(ctx, call{method: http.MethodGet, path: root + "lint"}, &report)
+	return report, err
+}
+
+// Reach asks what can be reached, with the parameters of GET /reach, and gives the
+// answer as it came.
+func (c *Client) Reach(ctx context.Context, query url.Values) (json.RawMessage, error) {
+	var answer json.RawMessage
+	_, err := c.do(ctx, call{method: http.MethodGet, path: root + "reach", query: query}, &answer)
+	return answer, err
 }
 
 // Exchanges reads at most most records, newest first, with the filters of

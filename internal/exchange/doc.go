@@ -9,7 +9,8 @@
 //
 // The package also holds what must be the same for all of them: the verified
 // [Token], the [Grant] that cannot be built wider than its [Ceiling], the
-// [Record] of a decision, and the closed list of reasons ([Reason]).
+// [Record] of a decision, the closed list of reasons ([Reason]), and the
+// [Trace] that explain listens with.
 //
 // It imports none of our packages and knows no HTTP, no SQL and no JOSE.
 package exchange

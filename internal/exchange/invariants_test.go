@@ -362,6 +362,39 @@ func TestAnEndNeverAddsAToken(t *testing.T) {
 	})
 }
 
+// A policy in mode shadow changes nothing of any answer.
+func TestShadowsChangeNothing(t *testing.T) {
+	t.Parallel()
+	check(t, func(t *rapid.T) {
+		entries, q := drawCatalogue(t), drawQuestion(t)
+		bare := slices.DeleteFunc(slices.Clone(entries), func(e *catalog.Entry) bool {
+			p, ok := e.Spec.(*catalog.ExchangePolicy)
+			return ok && p.Mode == catalog.ModeShadow
+		})
+		if with, without := ask(t, entries, q), ask(t, bare, q); !reflect.DeepEqual(with, without) {
+			t.Fatalf("with shadows %+v, without %+v", with, without)
+		}
+	})
+}
+
+// A guardrail only forbids: what is issued beside it is issued without it, and is
+// the same; and what is refused without it is refused beside it.
+func TestGuardrailsOnlyForbid(t *testing.T) {
+	t.Parallel()
+	check(t, func(t *rapid.T) {
+		entries, q := drawCatalogue(t), drawQuestion(t)
+		entries = append(entries, drawGuardrail(t, "g8"))
+		bare := slices.DeleteFunc(slices.Clone(entries), func(e *catalog.Entry) bool { return e.Kind == catalog.KindGuardrail })
+		with, without := ask(t, entries, q), ask(t, bare, q)
+		if with.reason != exchange.Guardrail && !reflect.DeepEqual(with, without) {
+			t.Fatalf("beside guardrails %+v, without %+v", with, without)
+		}
+		if with.reason == exchange.Guardrail && without.reason != "" && without.reason != exchange.ProofRequired {
+			t.Fatalf("a guardrail was asked about what is refused: %s", without.reason)
+		}
+	})
+}
+
 // I19: along any chain of exchanges rights only shrink.
 func TestRightsNeverGrowAlongAChain(t *testing.T) {
 	t.Parallel()

@@ -472,3 +472,16 @@ func TestMayActTakesTheClientsOwnActorToken(t *testing.T) {
 		}
 	}
 }
+
+// A recorder that fails for another reason than a replay is not asked again: the
+// record may be there.
+func TestAFailingRecorderIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []exchange.Reason{exchange.AuditUnavailable, exchange.DatabaseUnavailable} {
+		s := newStory()
+		s.fail["record"] = exchange.Unavailable(reason, errors.New("down"))
+		if _, err := s.service.Exchange(t.Context(), s.req); reasonOf(err) != reason || len(s.records) != 1 {
+			t.Errorf("%v after %d records", err, len(s.records))
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/exchange"
 )
 
 // crowd is a catalogue of n policies, among them the one that decides. In the
@@ -52,5 +53,35 @@ func BenchmarkCompile(b *testing.B) {
 	snapshot := crowd(10_000, false)
 	for b.Loop() {
 		engine.Compile(snapshot)
+	}
+}
+
+// BenchmarkConditions is a decision that evaluates expressions: what each kind
+// of them adds to the one without.
+func BenchmarkConditions(b *testing.B) {
+	for name, entries := range map[string][]*catalog.Entry{
+		"none":           {rule("p", nil)},
+		"condition":      {rule("p", when(staff))},
+		"four passed on": {rule("a", when("false")), rule("b", when("false")), rule("c", when("false")), rule("d", when("false")), rule("p", nil)},
+		"guardrail":      {rule("p", nil), rail("g", `issue.lifetime > duration("10m")`)},
+		"claim": {rule("p", func(p *catalog.ExchangePolicy) {
+			p.Issue.Claims = map[string]string{"dept": `subject.claims.?department`}
+		})},
+		"shadow": {rule("p", nil), rule("s", inShadow())},
+	} {
+		b.Run(name, func(b *testing.B) {
+			decider := engine.Compile(world(entries...))
+			req, token := asking(b, "read", nil), subject(claims(exchange.Claims{"groups": []any{"sales", "staff"}}))
+			b.ReportAllocs()
+			for b.Loop() {
+				admitted, err := decider.Admit(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err = admitted.Decide(token, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -10,15 +10,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// mutate runs every mutant instead of a sample: make mutate.
-var mutate = flag.Bool("mutate", false, "run every mutant of the engine")
+// mutate picks the mutants to run instead of a sample: make mutate says ".".
+var mutate = flag.String("mutate", "", "run the mutants of the engine whose \"file:line: comparison\" this matches")
 
 // sample is how many mutants there are to one that runs in every test run.
-const sample = 70
+const sample = 90
 
 // mutatedFiles are the engine: where scopes, times, chains, actors and policies
 // are compared.
@@ -88,9 +89,17 @@ func called(n *ast.CallExpr) string {
 	return ""
 }
 
-// survives runs the tests of the engine with the mutant in the place of its
-// file, and says whether none of them fails.
-func survives(t *testing.T, m mutant) bool {
+// fate is what becomes of a mutant.
+type fate string
+
+const (
+	caught    fate = "caught"
+	survived  fate = "survived"
+	stillborn fate = "stillborn" // it does not compile: no engine that is wrong
+)
+
+// fateOf runs the tests of the engine with the mutant in the place of its file.
+func fateOf(t *testing.T, m mutant) fate {
 	t.Helper()
 	dir := t.TempDir()
 	original, err := filepath.Abs(m.file)
@@ -108,10 +117,13 @@ func survives(t *testing.T, m mutant) bool {
 		}
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-short", "-failfast", "-skip", "Mutant", "../exchange", ".").CombinedOutput()
-	if strings.Contains(string(out), "[build failed]") || strings.Contains(string(out), "setup failed") {
-		return false // no program, so no engine that is wrong
+	switch {
+	case err == nil:
+		return survived
+	case strings.Contains(string(out), "[build failed]"), strings.Contains(string(out), "setup failed"):
+		return stillborn
 	}
-	return err == nil
+	return caught
 }
 
 // Breaking any one comparison in the engine turns a test red. A sample runs
@@ -125,12 +137,20 @@ func TestEveryMutantIsCaught(t *testing.T) {
 	if len(all) < 100 {
 		t.Fatalf("%d mutants: the engine compares more than that", len(all))
 	}
+	picked := regexp.MustCompile(*mutate)
+	fates := map[fate]int{}
 	for i, m := range all {
-		if !*mutate && i%sample != 0 {
+		if *mutate == "" && i%sample != 0 || !picked.MatchString(m.what) {
 			continue
 		}
-		if survives(t, m) {
+		f := fateOf(t, m)
+		fates[f]++
+		if f == survived {
 			t.Errorf("nothing notices that %s is turned", m.what)
 		}
 	}
+	if fates[caught] == 0 || fates[stillborn] > fates[caught]/10 {
+		t.Errorf("%v of %d mutants: the run says little", fates, len(all))
+	}
+	t.Log(len(all), fates)
 }

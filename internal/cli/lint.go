@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/strait-sts/strait/internal/analysis"
+	"github.com/strait-sts/strait/internal/app"
+	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/manifest"
+	"github.com/strait-sts/strait/internal/rehearsal"
+	"github.com/strait-sts/strait/internal/rehearsal/suite"
+)
+
+// linted is what the flags of strait lint say.
+type linted struct {
+	paths  []string
+	issuer string
+	strict bool
+	output format
+}
+
+func newLint(p *Process) *cobra.Command {
+	var in linted
+	cmd := &cobra.Command{
+		Use:   "lint [-f PATH]",
+		Short: "Find what is allowed and unwise: over-broad trust, policies that never decide, …",
+		Long: `Shows what there is to find in the server's catalogue; with -f in the manifests below PATH, offline, where
+PATH is the whole catalogue. With -f the ExchangeTest documents are run too, and policies without a test
+that denies are found.
+
+docs/lint.md lists every code with its reason, and how to suppress a finding for a while.
+
+Exit codes: 0 nothing bad, 1 there is an error (with --strict: or a warning), 2 the command line or a file is wrong.`,
+		Example: `  strait lint
+  strait lint -f examples/quickstart
+  strait lint -f policies --strict -o json`,
+		Args: args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), p) },
+	}
+	filesFlag(cmd, &in.paths)
+	issuerFlag(cmd, p, &in.issuer)
+	cmd.Flags().BoolVar(&in.strict, "strict", false, "exit 1 where there is a warning too")
+	outputFlag(cmd, &in.output, formatTable)
+	return cmd
+}
+
+func issuerFlag(cmd *cobra.Command, p *Process, issuer *string) {
+	cmd.Flags().StringVar(issuer, "issuer", p.setting("STRAIT_ISSUER", defaultIssuer), "with -f: the issuer identifier of the server that the manifests are for")
+}
+
+// lintReport is a report with the places of its findings in files.
+type lintReport struct {
+	analysis.Report
+
+	Findings []lintFinding `json:"findings"`
+}
+
+type lintFinding struct {
+	analysis.Finding
+
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+}
+
+func (in *linted) run(ctx context.Context, p *Process) error {
+	report, err := in.report(ctx, p)
+	if err != nil {
+		return err
+	}
+	if in.output == formatTable {
+		err = writeReport(p.Out, report)
+	} else {
+		err = printValue(p.Out, in.output, report)
+	}
+	if err == nil && (report.Count(analysis.Error) > 0 || in.strict && report.Count(analysis.Warning) > 0) {
+		err = &silent{}
+	}
+	return err
+}
+
+// report asks the server, or lints files.
+func (in *linted) report(ctx context.Context, p *Process) (*lintReport, error) {
+	if len(in.paths) > 0 {
+		return in.offline(ctx, p)
+	}
+	c, err := p.connect()
+	if err != nil {
+		return nil, err
+	}
+	body, err := c.Lint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report := &lintReport{}
+	if err := json.Unmarshal(body, report); err != nil {
+		return nil, fmt.Errorf("the server's answer cannot be read: %w", err)
+	}
+	for _, f := range report.Findings {
+		report.Report.Findings = append(report.Report.Findings, f.Finding)
+	}
+	return report, nil
+}
+
+// offline lints files. What cannot be read is a matter of usage: exit code 2.
+func (in *linted) offline(ctx context.Context, p *Process) (*lintReport, error) {
+	files, err := p.readOffline(in.paths, in.issuer) //nolint:contextcheck // nothing is fetched offline
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	o := analysis.Options{Now: p.Clock(), Denied: map[string]bool{}}
+	if o.Claims, err = analysis.NewClaims(); err != nil {
+		return nil, err
+	}
+	tests, err := suite.Run(ctx, files.stage, files.tests)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	for _, c := range tests.Coverage {
+		o.Denied[c.Policy] = c.Deny
+	}
+	report := &lintReport{Report: *analysis.Lint(files.stage.Snapshot, o), Findings: []lintFinding{}}
+	for _, f := range report.Report.Findings {
+		file, line := files.place(f)
+		report.Findings = append(report.Findings, lintFinding{f, file, line})
+	}
+	return report, nil
+}
+
+// offline is a catalogue of files, and its tests.
+type offline struct {
+	all   []manifest.Manifest
+	stage rehearsal.Stage
+	tests []*suite.Document
+}
+
+// readOffline reads and checks them as serve would. Secrets are not looked up.
+func (p *Process) readOffline(paths []string, issuer string) (*offline, error) {
+	skew, err := time.ParseDuration(p.setting("STRAIT_CLOCK_SKEW", defaultSkew))
+	if err != nil {
+		return nil, fmt.Errorf("STRAIT_CLOCK_SKEW: %w", err)
+	}
+	files := &offline{}
+	if files.all, err = manifest.ReadPaths(paths...); err != nil {
+		return nil, err
+	}
+	tests, objects, err := sorted(files.all)
+	if err != nil {
+		return nil, err
+	}
+	files.tests = tests
+	var faults []catalog.FieldError
+	files.stage, faults = app.Offline(objects, issuer, skew, p.Clock)
+	if len(faults) > 0 {
+		return nil, &catalog.Invalid{Errors: placed(files.all, faults)}
+	}
+	return files, nil
+}
+
+// place is where a finding's object stands in files.
+func (o *offline) place(f analysis.Finding) (file string, line int) {
+	for _, m := range o.all {
+		if !m.Test && m.Ref() == f.Ref() {
+			at := m.Fault(f.Path, "", "")
+			return at.File, at.Line
+		}
+	}
+	return "", 0
+}
+
+// writeReport tells the findings as a compiler does: place, severity, message,
+// code; below it the mend.
+func writeReport(w io.Writer, report *lintReport) error {
+	var t page
+	for _, f := range report.Findings {
+		place := f.Object
+		if f.File != "" {
+			place = fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Object)
+		}
+		writeFinding(&t, place, f.Finding)
+	}
+	t.line("%s, %s, %s; %d suppressed", count(report.Count(analysis.Error), "error"), count(report.Count(analysis.Warning), "warning"),
+		count(report.Count(analysis.Info), "note"), report.Suppressed)
+	_, err := io.WriteString(w, t.String())
+	return err
+}
+
+func writeFinding(t *page, place string, f analysis.Finding) {
+	if f.Path != "" {
+		place += " " + f.Path
+	}
+	t.line("%s: %s: %s [%s]", place, f.Severity, f.Message, f.Code)
+	t.note("fix", f.Fix)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// printValue prints a value as JSON or YAML.
+func printValue(w io.Writer, f format, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return printOne(w, f, text)
+}
