@@ -71,6 +71,7 @@ type Minter interface {
 // Issued is a signed token and what the answer says of it (RFC 8693 §2.2.1).
 type Issued struct {
 	Token     Secret
+	KeyID     string // kid of the key that signed it (RFC 7515 §4.1.4)
 	Type      TokenType
 	TokenType string // "Bearer"
 	ExpiresIn time.Duration
@@ -82,16 +83,18 @@ type Issued struct {
 type Recorder interface {
 	// Record returns once the record is durable, and the claims of an issued
 	// one with it. An error means that it may not be, and that no token may
-	// leave. One of them is the refusal "replayed": a claim was taken already,
-	// and nothing of the record was kept.
+	// leave. Two of them are refusals, "replayed" and "revoked": a claim was
+	// taken already, or a revocation that was kept meanwhile reaches the record
+	// ([Record.Rejudge]); nothing of the record was kept.
 	Record(ctx context.Context, rec *Record) error
 }
 
 // Service runs exchanges. Its parts outlive every World.
 type Service struct {
-	Minter   Minter
-	Recorder Recorder
-	Issuer   string // our issuer identifier
+	Minter      Minter
+	Recorder    Recorder
+	Revocations Revocations // nil: none are known, in a rehearsal
+	Issuer      string      // our issuer identifier
 }
 
 // Exchange trades the tokens in req for a new one (RFC 8693 §2). The order is
@@ -112,9 +115,9 @@ func (s *Service) Exchange(ctx context.Context, req *Request) (*Issued, error) {
 	}
 	rec.conclude(issued, refusal)
 	err := s.Recorder.Record(ctx, rec)
-	if replay := replayed(err); replay != nil {
-		issued, refusal = nil, replay
-		rec.withdraw(replay)
+	if late := overtaken(err); late != nil {
+		issued, refusal = nil, late
+		rec.withdraw(late)
 		err = s.Recorder.Record(ctx, rec)
 	}
 	if err != nil {
@@ -123,12 +126,17 @@ func (s *Service) Exchange(ctx context.Context, req *Request) (*Issued, error) {
 	return issued, refusal
 }
 
-// replayed is the refusal of a recorder that found a token used before; nil for
-// any other error.
-func replayed(err error) *Error {
+// overtaken is the refusal of a recorder that found a token used or revoked
+// since it was believed; nil for any other error.
+func overtaken(err error) *Error {
 	var refusal *Error
-	if errors.As(err, &refusal) && (refusal.Reason == RoleSubject.Reason(Replayed) || refusal.Reason == RoleActor.Reason(Replayed)) {
-		return refusal
+	if !errors.As(err, &refusal) {
+		return nil
+	}
+	for _, role := range []Role{RoleSubject, RoleActor} {
+		if refusal.Reason == role.Reason(Replayed) || refusal.Reason == role.Reason(Revoked) {
+			return refusal
+		}
 	}
 	return nil
 }
@@ -147,6 +155,11 @@ func (s *Service) attempt(ctx context.Context, req *Request, rec *Record) (*Issu
 		return nil, err
 	}
 	rec.admitted(admitted.Targets())
+	if s.Revocations != nil {
+		if rec.revocations, err = s.Revocations.State(req.Time); err != nil {
+			return nil, asError(err, DatabaseUnavailable)
+		}
+	}
 	req.Issuers = admitted.Issuers
 	subject, actor, err := s.believe(ctx, req, rec)
 	if err != nil {
@@ -204,11 +217,16 @@ func (s *Service) believe(ctx context.Context, req *Request, rec *Record) (subje
 
 func (s *Service) verify(ctx context.Context, req *Request, rec *Record, role Role) (*Token, error) {
 	token, err := req.World.Verifier.Verify(ctx, req, role)
+	if err == nil {
+		rec.believed(role, token)
+		if rec.revocations != nil && rec.revocations.Revoked(token) {
+			err = role.Refuse(Revoked, "the token, or one that it descends from, was revoked")
+		}
+	}
 	req.Trace.Ended(string(role), err)
 	if err != nil {
 		return nil, err
 	}
-	rec.believed(role, token)
 	return token, nil
 }
 

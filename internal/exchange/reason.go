@@ -75,6 +75,7 @@ const (
 	RuleFailed          Fault = "rule_failed"
 	Inactive            Fault = "inactive" // an opaque token; its issuer says so (RFC 7662 §2.2)
 	Replayed            Fault = "replayed" // its issuer's entry takes each jti once
+	Revoked             Fault = "revoked"  // it, or what it descends from, was revoked
 )
 
 // codes gives the code of each reason that does not answer invalid_request.

@@ -38,8 +38,10 @@ type Record struct {
 	Targets        []string     `json:"targets,omitempty"` // names
 	Scopes         RecordScopes `json:"scopes"`
 	Lifetime       RecordLife   `json:"lifetime"`
-	JTI            string       `json:"jti,omitempty"` // of the issued token
-	Parent         string       `json:"parent,omitempty"`
+	JTI            string       `json:"jti,omitempty"`         // of the issued token
+	Key            string       `json:"key,omitempty"`         // kid of the key that signed it
+	Parent         string       `json:"parent,omitempty"`      // exchange that issued the subject token, where it is ours
+	ActorParent    string       `json:"actorParent,omitempty"` // the same of the actor token
 	Txn            string       `json:"txn,omitempty"`
 	Narrowed       *Narrowed    `json:"narrowed,omitempty"`
 	Guardrail      string       `json:"guardrail,omitempty"` // the one that forbade it
@@ -51,8 +53,10 @@ type Record struct {
 
 	// Claims are what an issued record uses up, in its own transaction. A
 	// denial uses up nothing.
-	Claims  []ReplayClaim `json:"-"`
-	subject *Token
+	Claims      []ReplayClaim   `json:"-"`
+	revocations RevocationState // that the exchange was decided by; nil: none are known
+
+	subject, actor *Token // those that were believed
 }
 
 // ReplayClaim is a token that may be exchanged once, by whichever replica.
@@ -136,13 +140,16 @@ func (r *Record) admitted(targets []*Target) {
 func (r *Record) believed(role Role, t *Token) {
 	party := r.Subject
 	if role == RoleActor {
-		party = r.Actor
+		party, r.actor = r.Actor, t
 	}
 	party.Issuer, party.Subject, party.Original, party.JTI, party.Act = t.Issuer, t.Subject, t.Original, t.JTI, t.Act
 	if t.SingleUse {
 		r.Claims = append(r.Claims, ReplayClaim{role, t.Issuer, t.JTI, t.Expires})
 	}
 	if role == RoleActor {
+		if t.Own() {
+			r.ActorParent = t.JTI
+		}
 		return
 	}
 	r.subject = t
@@ -168,7 +175,7 @@ func (r *Record) decided(d Decision) {
 }
 
 func (r *Record) minted(g *Grant, issued *Issued) {
-	r.JTI, r.Txn = string(r.ID), g.Txn()
+	r.JTI, r.Key, r.Txn = string(r.ID), issued.KeyID, g.Txn()
 	r.Scopes.Issued = g.Scopes()
 	r.Lifetime.Issued = int64(issued.ExpiresIn / time.Second)
 	if r.subject != nil {
@@ -199,7 +206,7 @@ func without(all, some []string) []string {
 // withdraw makes an issued record that of a refusal: its token has left
 // nowhere.
 func (r *Record) withdraw(refusal *Error) {
-	r.JTI, r.Narrowed = "", nil
+	r.JTI, r.Key, r.Narrowed = "", "", nil
 	r.Scopes.Issued, r.Lifetime.Issued = nil, 0
 	if r.Parent == "" {
 		r.Txn = "" // the root was this exchange

@@ -24,6 +24,7 @@ type Token struct {
 	Bound     bool   // it carries cnf (RFC 7800 §3.1)
 	SingleUse bool   // JTI may be exchanged once, by any replica
 	Txn       string // our own tokens alone: the root exchange
+	KeyID     string // our own tokens alone: kid of the key that signed it
 	Claims    Claims // the whole payload
 }
 

@@ -70,7 +70,7 @@ func (m *Minter) mint(req *exchange.Request, g *exchange.Grant) (*exchange.Issue
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
-	if err = m.readBack(token, g.Algorithm(), payload); err != nil {
+	if issued.KeyID, err = m.readBack(token, g.Algorithm(), payload); err != nil {
 		return nil, fmt.Errorf("the signed token does not read back: %w", err)
 	}
 	issued.Token = exchange.Secret(token)
@@ -99,23 +99,23 @@ func Preview(issuer string, req *exchange.Request, g *exchange.Grant) (payload [
 
 // readBack reads the token as a relying party would: one spelling, this
 // header and no member more, a kid that is published for the algorithm, the
-// bytes that were checked.
-func (m *Minter) readBack(token, alg string, payload []byte) error {
+// bytes that were checked. It gives the kid.
+func (m *Minter) readBack(token, alg string, payload []byte) (kid string, err error) {
 	object, err := jws.Parse(token, jws.Limits{})
 	if err != nil {
-		return err
+		return "", err
 	}
-	kid := object.Header.KeyID
+	kid = object.Header.KeyID
 	if keyAlg, _, published := m.keys.Public(kid); !published || keyAlg != alg {
-		return fmt.Errorf("its kid is not a published key for %s", alg)
+		return "", fmt.Errorf("its kid is not a published key for %s", alg)
 	}
 	if want := `{"alg":"` + alg + `","kid":"` + kid + `","typ":"` + headerType + `"}`; string(object.Header.Raw) != want {
-		return fmt.Errorf("its header is not exactly alg %s, kid and typ %s", alg, headerType)
+		return "", fmt.Errorf("its header is not exactly alg %s, kid and typ %s", alg, headerType)
 	}
 	if string(object.Payload) != string(payload) {
-		return fmt.Errorf("its payload is not the one that was checked")
+		return "", fmt.Errorf("its payload is not the one that was checked")
 	}
-	return nil
+	return kid, nil
 }
 
 // scopeClaim is the scope claim (RFC 8693 §4.2): one string.

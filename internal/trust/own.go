@@ -77,6 +77,9 @@ func checkOwnType(typ exchange.TokenType) error {
 // judge is step 5 of the package comment for a token of ours.
 func (o *own) judge(p *presented) (*exchange.Token, error) {
 	r := o.rules.reading(exchange.SelfIssuer, p)
+	if p.jws != nil { // else its claims are given, by explain
+		r.token.KeyID = p.jws.Header.KeyID
+	}
 	return r.run(r.readAudience, r.readParties, func() error { return o.checkServed(r.token, p.client, p.now) },
 		r.checkTimes, r.readScopes, r.readDelegation, r.readBinding, r.readTxn)
 }
