@@ -63,6 +63,8 @@ func (a *App) service() *exchange.Service {
 		Minter:   mint.New(mint.Options{Keys: a.ring, Issuer: a.cfg.Issuer, Logger: a.log}),
 		Recorder: a.recorder,
 		Issuer:   a.cfg.Issuer,
+
+		KeepClaims: a.cfg.AuditClaims != "none",
 	}
 }
 

@@ -43,6 +43,19 @@ func (r Read) In(claims exchange.Claims) (any, bool) {
 // Reads is what the program names of claims, sorted, none within another.
 func (p *Program) Reads() []Read { return slices.Clone(p.reads) }
 
+// Claims is Reads as records know them; a program that did not compile, nil, has
+// none.
+func (p *Program) Claims() []exchange.ClaimPath {
+	if p == nil {
+		return nil
+	}
+	all := make([]exchange.ClaimPath, len(p.reads))
+	for i, read := range p.reads {
+		all[i] = exchange.NewClaimPath(read.Of, read.Path)
+	}
+	return all
+}
+
 // readsOf collects them. A comprehension's variable with the name of one of
 // ours counts as ours: a claim too many, never one too few.
 func readsOf(checked *ast.AST) []Read {
