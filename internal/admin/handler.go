@@ -70,6 +70,8 @@ type Options struct {
 	Trust Trust
 	// Explain rehearses an exchange.
 	Explain Explain
+	// ExplainAgain explains a recorded exchange.
+	ExplainAgain ExplainAgain
 	// Claims says which claims expressions read, for lint; nil: lint knows none.
 	Claims analysis.Claims
 	Clock  func() time.Time // nil: the wall clock

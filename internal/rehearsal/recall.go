@@ -64,6 +64,8 @@ type Then struct {
 	Decision exchange.Outcome `json:"decision"`
 	Reason   exchange.Reason  `json:"reason,omitempty"`
 	Policy   string           `json:"policy,omitempty"`
+	Flow     exchange.Flow    `json:"flow,omitempty"`
+	Targets  []string         `json:"targets,omitempty"`
 	Scopes   []string         `json:"scopes,omitempty"`
 	Lifetime int64            `json:"lifetime,omitempty"` // seconds
 }
@@ -83,19 +85,15 @@ func (s *Stage) DecideAgain(ctx context.Context, rec *Recorded) (*Again, error) 
 }
 
 func (s *Stage) again(ctx context.Context, rec *Recorded, decide func(*Stage, context.Context, Question) (*Answer, error)) (*Again, error) {
-	then := Then{
-		Time: rec.Time, Revision: rec.ConfigRevision, Client: rec.Client, Decision: rec.Decision, Reason: rec.Reason,
-		Policy: rec.Policy, Scopes: rec.Scopes.Issued, Lifetime: rec.Lifetime.Issued,
-	}
-	again := &Again{Exchange: rec.ID, Revision: s.World.Revision, Recorded: then}
 	if why := rec.unasked(); why != "" {
-		again.Answer, again.Unasked = unknown(why), true
+		again := rec.Undecided(s.World.Revision, why)
+		again.Unasked = true
 		return again, nil
 	}
 	if why := rec.lacking(); why != "" {
-		again.Answer = unknown(why)
-		return again, nil
+		return rec.Undecided(s.World.Revision, why), nil
 	}
+	again := rec.Undecided(s.World.Revision, "")
 	stage := *s
 	stage.Now = rec.Time
 	answer, err := decide(&stage, ctx, rec.question())
@@ -107,23 +105,46 @@ func (s *Stage) again(ctx context.Context, rec *Recorded, decide func(*Stage, co
 	}
 	again.Answer = *answer
 	rec.settle(&again.Answer)
-	again.Agrees = again.same()
+	again.Agrees = len(again.Differences()) == 0
 	return again, nil
+}
+
+// Undecided is a record that cannot be decided again, and why.
+func (r *Recorded) Undecided(revision int64, why string) *Again {
+	return &Again{Answer: unknown(why), Exchange: r.ID, Revision: revision, Recorded: Then{
+		Time: r.Time, Revision: r.ConfigRevision, Client: r.Client, Decision: r.Decision, Reason: r.Reason,
+		Policy: r.Policy, Flow: r.Flow, Targets: r.Targets, Scopes: r.Scopes.Issued, Lifetime: r.Lifetime.Issued,
+	}}
 }
 
 func unknown(why string) Answer {
 	return Answer{Decision: OutcomeUnknown, Unknown: why, Checks: []Check{}, Candidates: []Candidate{}}
 }
 
-// same: decision, reason, policy, scopes and lifetime are those of the record.
-func (a *Again) same() bool {
-	life := int64(0)
+// Differences are the members of the record that came out otherwise.
+func (a *Again) Differences() []string {
+	then, life := a.Recorded, int64(0)
 	if a.Preview != nil {
 		life = a.Preview.ExpiresIn
 	}
-	then := a.Recorded
-	return a.Decision == then.Decision && a.Reason == then.Reason && a.Policy == then.Policy &&
-		slices.Equal(a.Scopes.Issued, then.Scopes) && life == then.Lifetime
+	var all []string
+	for _, member := range []struct {
+		name string
+		same bool
+	}{
+		{"decision", a.Decision == then.Decision},
+		{"reason", a.Reason == then.Reason},
+		{"policy", a.Policy == then.Policy},
+		{"flow", a.Flow == then.Flow},
+		{"targets", slices.Equal(a.Targets, then.Targets)},
+		{"scopes", slices.Equal(a.Scopes.Issued, then.Scopes)},
+		{"lifetime", life == then.Lifetime},
+	} {
+		if !member.same {
+			all = append(all, member.name)
+		}
+	}
+	return all
 }
 
 // unasked is why no rule decided the exchange; "" where one did.
