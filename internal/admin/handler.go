@@ -51,8 +51,8 @@ type Trust interface {
 	Probe(ctx context.Context, name string) (any, error)
 }
 
-// Options is what the admin API works with; all but RequestID, Trust, Claims and
-// Clock are required.
+// Options is what the admin API works with; all but RequestID, Trust, Claims, Usage
+// and Clock are required.
 type Options struct {
 	Token   exchange.Secret // the bootstrap token; empty: nobody enters
 	Catalog Catalog
@@ -74,7 +74,9 @@ type Options struct {
 	ExplainAgain ExplainAgain
 	// Claims says which claims expressions read, for lint; nil: lint knows none.
 	Claims analysis.Claims
-	Clock  func() time.Time // nil: the wall clock
+	// Usage tells what was used in the window before now; nil: the log is not asked.
+	Usage func(ctx context.Context, window time.Duration) (*analysis.Usage, error)
+	Clock func() time.Time // nil: the wall clock
 	// RequestID is the id that the log knows a request by.
 	RequestID func(*http.Request) string
 	Logger    *slog.Logger

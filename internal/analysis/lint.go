@@ -43,6 +43,8 @@ type Options struct {
 	// Denied names the policies that a test denies an exchange in; nil where no
 	// tests are at hand, so that nothing is said of them.
 	Denied map[string]bool
+	// Usage is what the audit log tells; nil where it was not asked.
+	Usage *Usage
 }
 
 // Rule is one lint, as docs/lint.md has it.
@@ -57,7 +59,7 @@ type Rule struct {
 
 // Rules is every lint, in the order of docs/lint.md.
 func Rules() []Rule {
-	return slices.Concat(issuerRules(), policyRules(), clientRules(), suppressionRules())
+	return slices.Concat(issuerRules(), policyRules(), clientRules(), usageRules(), suppressionRules())
 }
 
 // inspection is one run over a snapshot.
@@ -81,6 +83,9 @@ func Lint(s *catalog.Snapshot, o Options) *Report {
 		}
 	}
 	report := &Report{Revision: s.Revision, Time: o.Now, Findings: []Finding{}}
+	if o.Usage != nil {
+		report.Usage = &UsageWindow{Asked: o.Usage.Asked, Since: o.Usage.Since}
+	}
 	in.suppress(report)
 	slices.SortFunc(report.Findings, Finding.compare)
 	return report

@@ -286,7 +286,7 @@ func TestEachLint(t *testing.T) {
 		}
 	}
 	for _, rule := range analysis.Rules() {
-		if !seen[rule.Code] && !strings.HasPrefix(rule.Code, "suppression-") {
+		if !seen[rule.Code] && !strings.HasPrefix(rule.Code, "suppression-") && !strings.HasPrefix(rule.Code, "unused-") {
 			t.Errorf("no case finds %s", rule.Code)
 		}
 	}

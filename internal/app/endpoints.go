@@ -71,7 +71,7 @@ func (a *App) service() *exchange.Service {
 func (a *App) admin() http.Handler {
 	return admin.New(admin.Options{
 		Token: a.cfg.AdminToken, Catalog: writes{a.catalog, a}, Decode: schema.DecodeJSON, Records: records{a.db}, Audit: proof{a},
-		Changes: a.db.Changes, Keys: a.keys, Trust: issuers{a}, Explain: a.explain, ExplainAgain: a.explainAgain, Claims: a.claims, Clock: a.clock,
+		Changes: a.db.Changes, Keys: a.keys, Trust: issuers{a}, Explain: a.explain, ExplainAgain: a.explainAgain, Claims: a.claims, Usage: a.usage, Clock: a.clock,
 		RequestID: func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
 	})
 }
