@@ -97,13 +97,15 @@ func (in *inspection) unusedIssuers() {
 	}
 }
 
+// unusedClients: one that serves targets may ask about tokens alone (RFC 7662),
+// which leaves no record.
 func (in *inspection) unusedClients() {
 	if in.Usage == nil {
 		return
 	}
 	for _, c := range in.Clients() {
 		days, unused := in.unused(Used{catalog.KindClient, c.Metadata.Name, ""}, in.Usage.Ages[c.Ref()].Created)
-		if unused && len(c.Spec.Grants) > 0 && alive(c.Object, c.Spec.Mode, in.Now) {
+		if unused && len(c.Spec.Serves) == 0 && alive(c.Object, c.Spec.Mode, in.Now) {
 			in.find(c.Object, "", "no token was issued to it in the last %d days", days).
 				fix("disable it, spec: {mode: disabled}, and delete it and its name in policies when nobody misses it")
 		}
