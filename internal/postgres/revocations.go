@@ -71,9 +71,11 @@ type revoking struct {
 }
 
 // plan has each statement planned for the values and the sizes of now: a plan
-// that was made while the tables were small would be slow under the lock.
+// that was made while the tables were small would be slow under the lock. Nor is
+// anything compiled: a recursion looks dear to the planner, and the seconds of a
+// compiler would be spent under the lock too.
 func (r *revoking) plan(ctx context.Context) error {
-	_, err := r.tx.Exec(ctx, `SET LOCAL plan_cache_mode = force_custom_plan`)
+	_, err := r.tx.Exec(ctx, `SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`)
 	return err
 }
 
