@@ -25,6 +25,7 @@ import (
 	"github.com/strait-sts/strait/internal/pgserver"
 	"github.com/strait-sts/strait/internal/policy"
 	"github.com/strait-sts/strait/internal/postgres"
+	"github.com/strait-sts/strait/internal/revocation"
 	"github.com/strait-sts/strait/internal/server"
 	"github.com/strait-sts/strait/internal/telemetry"
 	"github.com/strait-sts/strait/internal/trust"
@@ -35,9 +36,15 @@ var (
 	_ catalog.Store     = (*postgres.DB)(nil)
 	_ keyring.Store     = (*postgres.DB)(nil)
 	_ audit.Store       = (*postgres.DB)(nil)
+	_ revocation.Store  = (*postgres.DB)(nil)
 	_ audit.Signer      = (*keyring.Ring)(nil)
 	_ trust.OwnKeys     = (*keyring.Ring)(nil)
 	_ exchange.Recorder = (*audit.Recorder)(nil)
+
+	_ exchange.Revocations = (*revocation.Set)(nil)
+	_ exchange.Revoker     = (*revocation.Set)(nil)
+	_ audit.Revocations    = (*revocation.Set)(nil)
+
 	_ oauth.Sampler     = (*audit.Sampler)(nil)
 	_ oauth.Limits      = (*limit.Limits)(nil)
 	_ oauth.Metrics     = (*telemetry.Metrics)(nil)
@@ -72,6 +79,7 @@ type App struct {
 	catalog     *catalog.Catalog
 	expressions *expr.Compiler
 	trust       *trust.Trust
+	revocations *revocation.Set
 	recorder    *audit.Recorder
 	anchor      *audit.FileAnchor // nil: checkpoints are kept in the database alone
 	engine      *policy.Engine
@@ -134,6 +142,7 @@ func (a *App) start(ctx context.Context, version string) error {
 		{"database", a.openDatabase},
 		{"keys", a.openKeys},
 		{"catalogue", a.openCatalog},
+		{"revocations", a.openRevocations},
 		{"background work", func(ctx context.Context) error { return a.begin(ctx, version) }},
 		{"endpoints", a.serve},
 	} {
@@ -176,13 +185,14 @@ func (a *App) begin(ctx context.Context, version string) error {
 	a.metrics = telemetry.NewMetrics(version, a.poolStats)
 	a.trust = a.newTrust()
 	a.metrics.WatchIssuers(a.issuerStats)
+	a.metrics.WatchRevocations(a.revocationStats)
 	if err := a.openRecorder(); err != nil {
 		return err
 	}
 	a.refresh()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopWork = stop
-	for _, run := range []func(context.Context){a.recorder.Run, a.trust.Run, a.watch, a.keepPartitions, a.pruneClaims} {
+	for _, run := range []func(context.Context){a.recorder.Run, a.trust.Run, a.watch, a.watchRevocations, a.keepPartitions, a.pruneClaims, a.pruneRevocations} {
 		a.work.Go(func() { run(work) })
 	}
 	return nil

@@ -42,7 +42,8 @@ func (a *App) serve(context.Context) error {
 		Public:  public,
 		Admin:   []server.Route{{Pattern: admin.Root, Prefix: true, Handler: a.admin()}},
 		Metrics: a.metrics.Handler(),
-		Checks:  []server.Check{{Name: "database", Ready: a.db.Ping}, {Name: "audit", Ready: a.recorder.Ready}},
+		Checks: []server.Check{{Name: "database", Ready: a.db.Ping}, {Name: "audit", Ready: a.recorder.Ready},
+			{Name: "revocations", Ready: a.revocations.Ready}},
 	})
 	return nil
 }
@@ -57,12 +58,12 @@ func (a *App) newFront() (*oauth.Handler, error) {
 	})
 }
 
-// service is the use case with its two parts that outlive every World.
+// service is the use case with its parts that outlive every World.
 func (a *App) service() *exchange.Service {
 	return &exchange.Service{
 		Minter:   mint.New(mint.Options{Keys: a.ring, Issuer: a.cfg.Issuer, Logger: a.log}),
-		Recorder: a.recorder,
-		Issuer:   a.cfg.Issuer,
+		Recorder: a.recorder, Revocations: a.revocations,
+		Issuer: a.cfg.Issuer,
 	}
 }
 
