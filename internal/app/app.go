@@ -63,6 +63,9 @@ type Options struct {
 	Version string
 	Log     io.Writer // where the log goes
 	Clock   func() time.Time
+	// Steady is a clock for the age of what is known, whatever Clock shows; nil:
+	// time.Now.
+	Steady func() time.Time
 }
 
 // App is a running Strait.
@@ -70,6 +73,7 @@ type App struct {
 	cfg     config.Config
 	log     *slog.Logger
 	clock   func() time.Time
+	steady  func() time.Time
 	metrics *telemetry.Metrics
 
 	server      *server.Server
@@ -123,7 +127,10 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	a := &App{cfg: cfg, clock: o.Clock, log: telemetry.NewLogger(o.Log, cfg.LogFormat, cfg.LogLevel)}
+	if o.Steady == nil {
+		o.Steady = time.Now
+	}
+	a := &App{cfg: cfg, clock: o.Clock, steady: o.Steady, log: telemetry.NewLogger(o.Log, cfg.LogFormat, cfg.LogLevel)}
 	if err := a.start(ctx, o.Version); err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()

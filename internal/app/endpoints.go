@@ -71,8 +71,20 @@ func (a *App) admin() http.Handler {
 	return admin.New(admin.Options{
 		Token: a.cfg.AdminToken, Catalog: writes{a.catalog, a}, Decode: schema.DecodeJSON, Records: records{a.db}, Audit: proof{a},
 		Changes: a.db.Changes, Keys: a.keys, Trust: issuers{a}, Explain: a.explain, Claims: a.claims, Clock: a.clock,
-		RequestID: func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
+		Revocations: revocations{a.revocations, a.db},
+		RequestID:   func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
 	})
+}
+
+// revocations is what no longer holds, as the admin API writes and reads it.
+type revocations struct {
+	exchange.Revoker
+	*postgres.DB
+}
+
+// Revoke keeps an order and has it in force here.
+func (r revocations) Revoke(ctx context.Context, order exchange.Revocation) (exchange.RevocationResult, error) {
+	return r.Revoker.Revoke(ctx, order)
 }
 
 // explain rehearses an exchange on the World that decides now.

@@ -12,7 +12,7 @@ import (
 
 // openRevocations loads what no longer holds.
 func (a *App) openRevocations(ctx context.Context) error {
-	a.revocations = revocation.New(revocation.Options{Store: a.db, Clock: a.clock, Rand: rand.Reader})
+	a.revocations = revocation.New(revocation.Options{Store: a.db, Clock: a.clock, Steady: a.steady, Rand: rand.Reader})
 	return a.revocations.Load(ctx)
 }
 
@@ -23,7 +23,7 @@ func (a *App) openRevocations(ctx context.Context) error {
 func (a *App) watchRevocations(ctx context.Context) {
 	var asked time.Time
 	a.db.Watch(ctx, postgres.Watcher{
-		Asking: func() { asked = a.clock() },
+		Asking: func() { asked = a.steady() },
 		Read: func(revisions map[string]int64) {
 			if err := a.revocations.Seen(ctx, revisions[postgres.TopicRevocations], asked); err != nil && ctx.Err() == nil {
 				a.log.Error("revocations could not be loaded; nothing is issued once they are ten seconds old", "error", err)
@@ -52,5 +52,5 @@ func (a *App) pruneRevocations(ctx context.Context) {
 
 func (a *App) revocationStats() telemetry.RevocationStats {
 	s := a.revocations.Stats()
-	return telemetry.RevocationStats{Revision: s.Revision, Tokens: s.Tokens, Rules: s.Rules, Age: a.clock().Sub(s.Confirmed)}
+	return telemetry.RevocationStats{Revision: s.Revision, Tokens: s.Tokens, Rules: s.Rules, Age: s.Age}
 }

@@ -84,7 +84,7 @@ func (f *forest) keep(issues ...*issue) {
 
 // setOn is a set on the database.
 func setOn(db *postgres.DB, clock func() time.Time) *revocation.Set {
-	return revocation.New(revocation.Options{Store: db, Clock: clock, Rand: rand.Reader})
+	return revocation.New(revocation.Options{Store: db, Clock: clock, Steady: time.Now, Rand: rand.Reader})
 }
 
 // ours is one of our own tokens, as it would be presented.

@@ -23,36 +23,46 @@ var errBehind = errors.New("the store does not show the newest revocations")
 // Options shape a [Set]; all are required.
 type Options struct {
 	Store Store
-	Clock func() time.Time
-	Rand  io.Reader // of the ids of orders that come without one
+	Clock func() time.Time // the time of orders
+	// Steady is a clock for the age of what is known, which must not jump: what
+	// time.Now gives, by its monotonic reading.
+	Steady func() time.Time
+	Rand   io.Reader // of the ids of orders that come without one
 }
 
 // Set is what was revoked, as far as this replica knows. It is safe for
 // concurrent use; readers wait for nobody.
 type Set struct {
 	o         Options
+	began     time.Time // by the steady clock
 	state     atomic.Pointer[state]
-	confirmed atomic.Int64 // nanoseconds since 1970: then the state was the newest
+	confirmed atomic.Int64 // nanoseconds since began: then the state was the newest
 	loading   sync.Mutex   // held while a newer state is made
 }
 
 // New makes a set that knows nothing, and says so, until Load.
 func New(o Options) *Set {
-	s := &Set{o: o}
+	s := &Set{o: o, began: o.Steady()}
+	s.confirmed.Store(int64(-Trusted - 1))
 	s.state.Store(&state{seed: maphash.MakeSeed()})
 	return s
 }
 
 // State is the newest state known. Where that it is the newest was not confirmed
-// within [Trusted] before now, it is an *exchange.Error, database_unavailable:
-// something may have been revoked since.
-func (s *Set) State(now time.Time) (exchange.RevocationState, error) {
-	confirmed := s.confirmed.Load() // before the state, which can only be newer
-	if age := now.Sub(time.Unix(0, confirmed)); age > Trusted {
+// within [Trusted], it is an *exchange.Error, database_unavailable: something may
+// have been revoked since. The age is that of the steady clock, whatever the time
+// of the request.
+func (s *Set) State(time.Time) (exchange.RevocationState, error) {
+	if age := s.age(); age > Trusted { // before the state, which can only be newer
 		return nil, exchange.Unavailable(exchange.DatabaseUnavailable,
 			fmt.Errorf("revocations were last confirmed %s ago, at most %s will do", age.Round(time.Millisecond), Trusted))
 	}
 	return s.state.Load(), nil
+}
+
+// age is how long ago the state was last known to be the newest.
+func (s *Set) age() time.Duration {
+	return s.o.Steady().Sub(s.began) - time.Duration(s.confirmed.Load())
 }
 
 // Ready says why nothing can be decided by the set now.
@@ -69,13 +79,13 @@ func (s *Set) Load(ctx context.Context) error {
 }
 
 func (s *Set) load(ctx context.Context) error {
-	asked, known := s.o.Clock(), s.state.Load()
-	in, err := s.o.Store.Since(ctx, known.revision, asked)
+	asked, now, known := s.o.Steady(), s.o.Clock(), s.state.Load()
+	in, err := s.o.Store.Since(ctx, known.revision, now)
 	if err != nil {
 		return err
 	}
 	if in.Revision > known.revision {
-		s.state.Store(known.with(in, asked))
+		s.state.Store(known.with(in, now))
 	}
 	s.confirm(asked)
 	return nil
@@ -102,7 +112,7 @@ func (s *Set) CatchUp(ctx context.Context, atLeast int64) (exchange.RevocationSt
 }
 
 // Seen is told that the store was at the revision at some time after the
-// instant. Where the set knows that revision, it is confirmed; else it catches up.
+// instant, one of the steady clock. Where the set knows that revision, it is confirmed; else it catches up.
 func (s *Set) Seen(ctx context.Context, revision int64, asked time.Time) error {
 	if s.state.Load().revision < revision {
 		if _, err := s.CatchUp(ctx, revision); err != nil {
@@ -115,7 +125,7 @@ func (s *Set) Seen(ctx context.Context, revision int64, asked time.Time) error {
 
 // confirm moves the time of the last confirmation, never back.
 func (s *Set) confirm(asked time.Time) {
-	for at := asked.UnixNano(); ; {
+	for at := int64(asked.Sub(s.began)); ; {
 		before := s.confirmed.Load()
 		if before >= at || s.confirmed.CompareAndSwap(before, at) {
 			return
@@ -162,17 +172,14 @@ func (s *Set) Prune() {
 
 // Stats are the figures of the set, for metrics.
 type Stats struct {
-	Revision  int64
-	Tokens    int       // ids that are held
-	Rules     int       // beside them
-	Confirmed time.Time // when the state was last known to be the newest
+	Revision int64
+	Tokens   int           // ids that are held
+	Rules    int           // beside them
+	Age      time.Duration // since the state was last known to be the newest
 }
 
 // Stats reads the figures.
 func (s *Set) Stats() Stats {
 	known := s.state.Load()
-	return Stats{
-		Revision: known.revision, Tokens: known.tokens.count(), Rules: len(known.rules),
-		Confirmed: time.Unix(0, s.confirmed.Load()),
-	}
+	return Stats{Revision: known.revision, Tokens: known.tokens.count(), Rules: len(known.rules), Age: s.age()}
 }
