@@ -156,18 +156,54 @@ func (q *query) clause() string {
 	return " WHERE " + strings.Join(q.conditions, " AND ")
 }
 
-// Lineage reads the records of one root exchange, oldest first: the root and
-// all that was derived from its token.
-func (db *DB) Lineage(ctx context.Context, txn string) ([]audit.Row, error) {
+// selectLineage climbs from $1 to its root and walks down from there, each by an
+// index: parents by id, children by parent. A child is made while its parent's
+// token lives, which is 24 h at most, so that only months near by are looked
+// into; the clocks of two replicas may differ by some minutes. The way up is in
+// the answer whatever the bounds cut off; so are records whose actor token is
+// one of the tree's.
+const selectLineage = `
+	WITH RECURSIVE up (id, parent, depth) AS (
+		SELECT id, parent, 1 FROM records WHERE id = $1
+		UNION ALL
+		SELECT p.id, p.parent, up.depth + 1 FROM up JOIN records p
+			ON p.id = CASE WHEN up.parent ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN up.parent::uuid END
+		WHERE up.depth < $3),
+	down (id, time, depth) AS (
+		(SELECT r.id, r.time, 1 FROM (SELECT id FROM up ORDER BY depth DESC LIMIT 1) AS root JOIN records r ON r.id = root.id)
+		UNION ALL
+		SELECT c.id, c.time, down.depth + 1 FROM down JOIN records c ON c.parent = down.id::text
+			AND c.id >= uuid_floor(down.time - interval '10 minutes') AND c.id < uuid_floor(down.time + interval '25 hours')
+		WHERE down.depth < $3),
+	tree (id, time) AS MATERIALIZED (SELECT id, time FROM down LIMIT $2),
+	acted (id) AS (
+		SELECT a.id FROM tree JOIN records a ON a.actor_parent = tree.id::text
+			AND a.id >= uuid_floor(tree.time - interval '10 minutes') AND a.id < uuid_floor(tree.time + interval '25 hours')
+		LIMIT $2)
+	SELECT ` + recordColumns + ` FROM (SELECT id FROM up UNION SELECT id FROM tree UNION SELECT id FROM acted) AS found (of)
+		JOIN records ON id = of ORDER BY id`
+
+// Lineage reads the records of the tree that an exchange is in, oldest first: its
+// root, and all that was derived from the root's token, at most so many nodes
+// and hops; and those in which a token of the tree was the actor token.
+// ErrNotFound where there is no record of the exchange.
+func (db *DB) Lineage(ctx context.Context, id string, nodes, hops int) ([]audit.Row, error) {
 	ctx, cancel := limit(ctx)
 	defer cancel()
-	root, _ := parseUUID(txn)
-	rows, err := db.pool.Query(ctx, `
-		SELECT `+recordColumns+` FROM records WHERE id = $1
-		UNION ALL (SELECT `+recordColumns+` FROM records WHERE txn = $2 AND parent IS NOT NULL ORDER BY id LIMIT 10000)`, root, txn)
+	key, err := parseUUID(id)
+	if err != nil {
+		return nil, ErrNotFound
+	}
+	rows, err := db.pool.Query(ctx, selectLineage, key, nodes, hops)
 	if err != nil {
 		return nil, failed("read a lineage", err)
 	}
-	lineage, err := pgx.CollectRows(rows, scanRecord)
-	return lineage, failed("read a lineage", err)
+	found, err := pgx.CollectRows(rows, scanRecord)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	return found, failed("read a lineage", err)
 }
