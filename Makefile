@@ -39,7 +39,7 @@ mutate: ## turn each comparison of the engine, one at a time: a test must turn r
 	$(GO) test ./internal/policy -run '^TestEveryMutantIsCaught$$' -count 1 -timeout 2h -args -mutate .
 fuzz: ## each fuzz target for FUZZTIME (default 10s)
 	./scripts/fuzz.sh $(FUZZTIME)
-bench: postgres ## the whole exchange beside the bare cryptography, as ratios in one run
+bench: postgres ## the whole exchange beside the bare cryptography, a decision with 10 and 10,000 policies, lint and reach; as ratios in one run
 	./scripts/bench.sh $(BENCHTIME)
 bench-audit: postgres ## the whole exchange with durable records beside a null recorder, on a disk; pg_test_fsync beside it
 	./scripts/bench-audit.sh

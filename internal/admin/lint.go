@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
@@ -34,4 +35,11 @@ type outlook struct {
 func (a *server) outlook(before, after *catalog.Snapshot) outlook {
 	change := analysis.Compare(before, after, a.Clock()).First(maxChanged)
 	return outlook{a.lintOf(after).NewSince(a.lintOf(before)), &change}
+}
+
+// outlookWithout compares the catalogue with itself without an object.
+func (a *server) outlookWithout(ref catalog.Ref) outlook {
+	before := a.Catalog.Current()
+	left := slices.DeleteFunc(before.Entries(), func(e *catalog.Entry) bool { return e.Ref() == ref })
+	return a.outlook(before, catalog.NewSnapshot(before.Revision, left...))
 }

@@ -34,7 +34,7 @@ type draft struct {
 	canonical []byte
 	cuts      cuts
 	copies    Copies
-	claims    []exchange.ReplayClaim
+	rec       *exchange.Record // for its claims, and for newer revocations
 }
 
 // newDraft normalises a record: canonical JSON (RFC 8785), UTF-8 without NUL,
@@ -54,13 +54,13 @@ func newDraft(rec *exchange.Record) (*draft, error) {
 		return nil, fmt.Errorf("record %s: %w", rec.ID, err)
 	}
 	if plain(canonical) {
-		return &draft{canonical: canonical, cuts: cutsOf(canonical), copies: copiesOf(rec), claims: rec.Claims}, nil
+		return &draft{canonical: canonical, cuts: cutsOf(canonical), copies: copiesOf(rec), rec: rec}, nil
 	}
 	d, err := shortened(raw)
 	if err != nil {
 		return nil, err
 	}
-	d.claims = rec.Claims
+	d.rec = rec
 	return d, nil
 }
 
@@ -79,9 +79,13 @@ func copiesOf(rec *exchange.Record) Copies {
 	c := Copies{
 		ID: string(rec.ID), Time: rec.Time, Decision: string(rec.Decision), Reason: string(rec.Reason), Client: rec.Client,
 		Policy: rec.Policy, Targets: rec.Targets, JTI: rec.JTI, Parent: rec.Parent, Txn: rec.Txn,
+		Expires: expiry(rec.Time, rec.Lifetime.Issued), Key: rec.Key, ActorParent: rec.ActorParent,
 	}
 	if rec.Subject != nil {
-		c.Issuer, c.Subject = rec.Subject.Issuer, rec.Subject.Subject
+		c.Issuer, c.Subject, c.SubjectJTI = rec.Subject.Issuer, rec.Subject.Subject, rec.Subject.JTI
+	}
+	if rec.Actor != nil {
+		c.ActorIssuer, c.Actor, c.ActorJTI = rec.Actor.Issuer, rec.Actor.Subject, rec.Actor.JTI
 	}
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -22,7 +23,7 @@ func tampered(t *rapid.T, rows []audit.Row) []audit.Row {
 	rows = slices.Clone(rows)
 	at := rapid.IntRange(0, len(rows)-1).Draw(t, "at")
 	other := (at + rapid.IntRange(1, len(rows)-1).Draw(t, "further")) % len(rows)
-	switch rapid.SampledFrom([]string{"flip", "flip and rehash", "cut", "swap", "copy over", "double", "column", "hash"}).Draw(t, "what") {
+	switch rapid.SampledFrom([]string{"flip", "flip and rehash", "cut", "swap", "copy over", "double", "column", "expires", "hash"}).Draw(t, "what") {
 	case "flip":
 		rows[at].Body = flipped(t, rows[at].Body)
 	case "flip and rehash":
@@ -36,8 +37,11 @@ func tampered(t *rapid.T, rows []audit.Row) []audit.Row {
 	case "double":
 		return slices.Insert(rows, at, rows[other])
 	case "column":
-		column := rapid.SampledFrom([]*string{&rows[at].Client, &rows[at].Decision, &rows[at].Policy, &rows[at].Txn, &rows[at].ID, &rows[at].Writer}).Draw(t, "column")
+		column := rapid.SampledFrom([]*string{&rows[at].Client, &rows[at].Decision, &rows[at].Policy, &rows[at].Txn, &rows[at].ID, &rows[at].Writer,
+			&rows[at].Key, &rows[at].SubjectJTI, &rows[at].ActorIssuer, &rows[at].Actor, &rows[at].ActorJTI, &rows[at].ActorParent}).Draw(t, "column")
 		*column += "x"
+	case "expires":
+		rows[at].Expires = rows[at].Expires.Add(time.Second)
 	case "hash":
 		rows[at].Hash[rapid.IntRange(0, len(rows[at].Hash)-1).Draw(t, "byte")] ^= 1
 	}
@@ -70,7 +74,7 @@ func TestRewrittenTailIsFoundByItsCheckpoint(t *testing.T) {
 	rows, checkpoints := written(t, 6)
 	remade := slices.Clone(rows)
 	for i := 2; i < len(remade); i++ {
-		body := bytes.Replace(remade[i].Body, []byte(`"issued":300`), []byte(`"issued":301`), 1)
+		body := bytes.Replace(remade[i].Body, []byte(`"policyRevision":12`), []byte(`"policyRevision":13`), 1)
 		body = bytes.Replace(body, []byte(rows[i-1].Hash.String()), []byte(remade[i-1].Hash.String()), 1)
 		remade[i] = rehashed(remade[i], body)
 	}

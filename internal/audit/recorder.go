@@ -25,6 +25,9 @@ type Options struct {
 	Logger *slog.Logger // nil: nowhere
 	Signer Signer       // of checkpoints; nil: none are made
 	Anchor Anchor       // nil: no checkpoint is held outside
+	// Revocations is where a newer state comes from when records were judged
+	// too early; nil: no record is held to any.
+	Revocations Revocations
 
 	Queue    int           // records that may wait; 0: 4096. One more is refused at once
 	Batch    int           // records of one transaction; 0: 256
@@ -37,6 +40,8 @@ type Options struct {
 type Recorder struct {
 	o        Options
 	queue    chan *waiting
+	rejudged chan []*waiting // held to newer revocations: to be written now
+	judging  int             // how many will still come there; Run's alone
 	stopped  chan struct{}
 	chain    Chain                 // nil while none is claimed; Run's alone, as is signed
 	signed   Head                  // of the last checkpoint
@@ -66,7 +71,7 @@ func New(o Options) *Recorder {
 	}
 	o.Queue, o.Batch = orDefault(o.Queue, 4096), orDefault(o.Batch, 256)
 	o.Timeout, o.Interval = orDefault(o.Timeout, 2*time.Second), orDefault(o.Interval, time.Minute)
-	return &Recorder{o: o, queue: make(chan *waiting, o.Queue), stopped: make(chan struct{})}
+	return &Recorder{o: o, queue: make(chan *waiting, o.Queue), rejudged: make(chan []*waiting), stopped: make(chan struct{})}
 }
 
 func orDefault[T int | time.Duration](value, standard T) T {
@@ -87,8 +92,9 @@ func (r *Recorder) Stats() Stats {
 // Record returns nil once the record is durable. Any error is an
 // *exchange.Error that the caller answers 503 with: overloaded when the queue
 // is full, else audit_unavailable. The record may then still come to be kept;
-// its token must not leave. One other error there is: the refusal "replayed" of
-// a record whose claims were taken; nothing of it was kept.
+// its token must not leave. Two other errors there are: the refusals "replayed"
+// of a record whose claims were taken, and "revoked" of one that a revocation
+// reaches which was kept after it was decided; nothing of it was kept.
 func (r *Recorder) Record(ctx context.Context, rec *exchange.Record) error {
 	draft, err := newDraft(rec)
 	if err != nil {
@@ -102,7 +108,7 @@ func (r *Recorder) Record(ctx context.Context, rec *exchange.Record) error {
 	}
 	err = r.await(ctx, w)
 	var refused *exchange.Error
-	if err == nil || errors.As(err, &refused) {
+	if err == nil || errors.As(err, &refused) && !refused.OurFault() {
 		return err
 	}
 	return r.fail(exchange.AuditUnavailable, err)
@@ -150,6 +156,9 @@ func (r *Recorder) Run(ctx context.Context) {
 		select {
 		case first := <-r.queue:
 			r.write(work, r.gather(first))
+		case again := <-r.rejudged:
+			r.judging--
+			r.write(work, r.gather(again...))
 		case <-tick.C:
 			r.resume(work)
 			r.checkpoint(work)
@@ -182,23 +191,23 @@ func (r *Recorder) resume(ctx context.Context) {
 }
 
 func (r *Recorder) finish(ctx context.Context) {
-	for {
+	for r.judging > 0 || len(r.queue) > 0 {
 		select {
 		case first := <-r.queue:
 			r.write(ctx, r.gather(first))
-			continue
-		default:
+		case again := <-r.rejudged:
+			r.judging--
+			r.write(ctx, again)
 		}
-		break
 	}
 	r.checkpoint(ctx)
 	r.drop(ctx)
 }
 
-// gather takes what has queued up behind first, without waiting for more:
+// gather takes what has queued up behind the first, without waiting for more:
 // while one batch commits, the next collects.
-func (r *Recorder) gather(first *waiting) []*waiting {
-	batch := append(make([]*waiting, 0, min(len(r.queue)+1, r.o.Batch)), first)
+func (r *Recorder) gather(first ...*waiting) []*waiting {
+	batch := append(make([]*waiting, 0, min(len(r.queue)+1, r.o.Batch)), first...)
 	for len(batch) < r.o.Batch {
 		select {
 		case next := <-r.queue:

@@ -44,8 +44,12 @@ type Row struct {
 	Seq    int64
 	Hash   Hash   // SHA-256 of Body
 	Body   []byte // canonical JSON (RFC 8785): the record, writer, seq and prevHash
-	// Claims are what the record uses up; only Append looks at them.
+	// The rest is for Append alone. Claims are what the record uses up. Issues
+	// says that a token is issued, and revocations matter: Judged is the
+	// revision of revocations by which it was decided.
 	Claims []exchange.ReplayClaim
+	Issues bool
+	Judged int64
 }
 
 // Head is the row's place in its chain.
@@ -54,8 +58,8 @@ func (r *Row) Head() Head { return Head{Writer: r.Writer, Seq: r.Seq, Hash: r.Ha
 // JSON is the whole record of the contract: Body and the hash.
 func (r *Row) JSON() []byte { return withMember(r.Body, "hash", quoted(r.Hash.String())) }
 
-// Copies are the fields of a record that filters need. Body alone is the
-// truth.
+// Copies are the fields of a record that filters and revocations need. Body
+// alone is the truth.
 type Copies struct {
 	ID       string // a UUIDv7
 	Time     time.Time
@@ -69,6 +73,14 @@ type Copies struct {
 	JTI      string
 	Parent   string
 	Txn      string
+
+	Expires     time.Time // the issued token's, up to a second later than its exp; zero where none was issued
+	Key         string    // kid of its signature
+	SubjectJTI  string
+	ActorIssuer string // the trusted issuer's name
+	Actor       string // mapped
+	ActorJTI    string
+	ActorParent string
 }
 
 // contents is what a body says of itself.
@@ -86,18 +98,27 @@ type body struct {
 	Decision string    `json:"decision"`
 	Reason   string    `json:"reason"`
 	Client   string    `json:"client"`
-	Subject  struct {
-		Issuer  string `json:"issuer"`
-		Subject string `json:"sub"`
-	} `json:"subject"`
-	Policy   string   `json:"policy"`
-	Targets  []string `json:"targets"`
-	JTI      string   `json:"jti"`
-	Parent   string   `json:"parent"`
-	Txn      string   `json:"txn"`
-	Writer   string   `json:"writer"`
-	Seq      int64    `json:"seq"`
-	PrevHash string   `json:"prevHash"`
+	Subject  party     `json:"subject"`
+	Actor    party     `json:"actor"`
+	Policy   string    `json:"policy"`
+	Targets  []string  `json:"targets"`
+	Lifetime struct {
+		Issued int64 `json:"issued"`
+	} `json:"lifetime"`
+	JTI         string `json:"jti"`
+	Key         string `json:"key"`
+	Parent      string `json:"parent"`
+	ActorParent string `json:"actorParent"`
+	Txn         string `json:"txn"`
+	Writer      string `json:"writer"`
+	Seq         int64  `json:"seq"`
+	PrevHash    string `json:"prevHash"`
+}
+
+type party struct {
+	Issuer  string `json:"issuer"`
+	Subject string `json:"sub"`
+	JTI     string `json:"jti"`
 }
 
 func (b *body) copies() Copies {
@@ -105,7 +126,18 @@ func (b *body) copies() Copies {
 		ID: b.ID, Time: b.Time, Decision: b.Decision, Reason: b.Reason, Client: b.Client,
 		Issuer: b.Subject.Issuer, Subject: b.Subject.Subject, Policy: b.Policy, Targets: b.Targets,
 		JTI: b.JTI, Parent: b.Parent, Txn: b.Txn,
+		Expires: expiry(b.Time, b.Lifetime.Issued), Key: b.Key, SubjectJTI: b.Subject.JTI,
+		ActorIssuer: b.Actor.Issuer, Actor: b.Actor.Subject, ActorJTI: b.Actor.JTI, ActorParent: b.ActorParent,
 	}
+}
+
+// expiry is when a token that was issued for so many seconds has surely
+// expired: its exp is cut to the second.
+func expiry(at time.Time, issued int64) time.Time {
+	if issued <= 0 {
+		return time.Time{}
+	}
+	return at.Add(time.Duration(issued) * time.Second)
 }
 
 // read finds in a body what the columns copy and what the chain needs.

@@ -39,7 +39,7 @@ func (d *draft) link(head Head) Row {
 	text = d.insert(text, d.cuts.prevHash, d.cuts.seq, "prevHash", quoted(head.Hash.String()))
 	text = d.insert(text, d.cuts.seq, d.cuts.writer, "seq", strconv.FormatInt(seq, 10))
 	text = d.insert(text, d.cuts.writer, len(d.canonical), "writer", quoted(head.Writer))
-	return Row{Copies: d.copies, Writer: head.Writer, Seq: seq, Hash: sha256.Sum256(text), Body: text, Claims: d.claims}
+	return Row{Copies: d.copies, Writer: head.Writer, Seq: seq, Hash: sha256.Sum256(text), Body: text, Claims: d.rec.Claims}
 }
 
 // insert appends a member and then the draft's bytes from its place on.

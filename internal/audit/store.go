@@ -23,6 +23,16 @@ func (e *ReplayedError) Error() string {
 	return fmt.Sprintf("%d records claim what was used before", len(e.Rows))
 }
 
+// StaleError is what [Chain.Append] answers when revocations were kept, up to
+// Revision, after some issuing rows were judged: nothing was kept, and the
+// chain stands where it stood.
+type StaleError struct{ Revision int64 }
+
+// Error gives the revision.
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("records were judged before revision %d of revocations", e.Revision)
+}
+
 // Store keeps the records. Package postgres satisfies it.
 type Store interface {
 	// Claim takes a chain that nobody else writes, or begins one. What a
@@ -36,7 +46,9 @@ type Chain interface {
 	// Head is the newest record kept.
 	Head() Head
 	// Append keeps the rows, which follow on Head, and all their claims in one
-	// transaction; they are durable when it returns nil.
+	// transaction; they are durable when it returns nil. A row that issues is
+	// kept only while its Judged is the revision of revocations, and no
+	// revocation is kept between that comparison and the commit.
 	Append(ctx context.Context, rows []Row) error
 	// Settle says, after an Append that failed, whether its rows were kept:
 	// the chain is over, and what it answers stays true.

@@ -214,11 +214,18 @@ func (v *verifier) alone(r *Row) (told contents, sound bool) {
 // same compares copies with the bytes; the database keeps microseconds.
 func (c *Copies) same(with *Copies) bool {
 	return c.texts() == with.texts() && slices.Equal(c.Targets, with.Targets) &&
-		c.Time.Truncate(time.Microsecond).Equal(with.Time.Truncate(time.Microsecond))
+		sameTime(c.Time, with.Time) && sameTime(c.Expires, with.Expires)
 }
 
-func (c *Copies) texts() [10]string {
-	return [...]string{c.ID, c.Decision, c.Reason, c.Client, c.Issuer, c.Subject, c.Policy, c.JTI, c.Parent, c.Txn}
+func sameTime(a, b time.Time) bool {
+	return a.Truncate(time.Microsecond).Equal(b.Truncate(time.Microsecond))
+}
+
+func (c *Copies) texts() [16]string {
+	return [...]string{
+		c.ID, c.Decision, c.Reason, c.Client, c.Issuer, c.Subject, c.Policy, c.JTI, c.Parent, c.Txn,
+		c.Key, c.SubjectJTI, c.ActorIssuer, c.Actor, c.ActorJTI, c.ActorParent,
+	}
 }
 
 // settle is done with the newest record before the next, whose prevHash is

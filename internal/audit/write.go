@@ -24,7 +24,7 @@ func (r *Recorder) write(ctx context.Context, batch []*waiting) {
 			return
 		}
 		again, err := r.attempt(ctx, batch)
-		if rest, some := refuseReplayed(batch, err); some {
+		if rest, some := r.setAside(ctx, batch, err); some {
 			batch, attempt = rest, attempt-1 // at least one fewer each time
 			continue
 		}
@@ -41,10 +41,9 @@ func (r *Recorder) attempt(ctx context.Context, batch []*waiting) (again bool, e
 	if err := r.claim(ctx); err != nil {
 		return false, err
 	}
-	rows := linked(batch, r.chain.Head())
+	rows := r.linked(batch, r.chain.Head())
 	err = r.chain.Append(ctx, rows)
-	var replayed *ReplayedError
-	if err == nil || errors.Is(err, ErrRefused) || errors.As(err, &replayed) {
+	if err == nil || judged(err) {
 		return false, err
 	}
 	kept, unsettled := r.chain.Settle(ctx, rows[len(rows)-1].Head())
@@ -57,6 +56,23 @@ func (r *Recorder) attempt(ctx context.Context, batch []*waiting) (again bool, e
 	default:
 		return ctx.Err() == nil, err
 	}
+}
+
+// judged says whether the store has looked at the rows and kept none of them,
+// so that the chain stands where it stood.
+func judged(err error) bool {
+	var replayed *ReplayedError
+	var stale *StaleError
+	return errors.Is(err, ErrRefused) || errors.As(err, &replayed) || errors.As(err, &stale)
+}
+
+// setAside takes the records out of the batch that the store named, and gives
+// the others; some is false where it named none.
+func (r *Recorder) setAside(ctx context.Context, batch []*waiting, err error) (rest []*waiting, some bool) {
+	if rest, some = refuseReplayed(batch, err); some {
+		return rest, true
+	}
+	return r.overtaken(ctx, batch, err)
 }
 
 // refuseReplayed answers the exchanges whose tokens were used before, and gives
@@ -79,8 +95,8 @@ func refuseReplayed(batch []*waiting, err error) (rest []*waiting, some bool) {
 // replayed is the refusal of an exchange whose token was used before.
 func (d *draft) replayed() error {
 	role, issuer := exchange.RoleSubject, ""
-	if len(d.claims) > 0 {
-		role, issuer = d.claims[0].Role, d.claims[0].Scope
+	if claims := d.rec.Claims; len(claims) > 0 {
+		role, issuer = claims[0].Role, claims[0].Scope
 	}
 	return role.Refuse(exchange.Replayed, "trusted issuer %q is singleUse, and a token with this jti was exchanged before", issuer)
 }
@@ -106,10 +122,13 @@ func (r *Recorder) answer(ctx context.Context, batch []*waiting, err error) {
 }
 
 // linked gives the drafts their places after head.
-func linked(batch []*waiting, head Head) []Row {
+func (r *Recorder) linked(batch []*waiting, head Head) []Row {
 	rows := make([]Row, len(batch))
 	for i, w := range batch {
 		rows[i] = w.draft.link(head)
+		if r.o.Revocations != nil {
+			rows[i].Judged, rows[i].Issues = w.draft.rec.Judged()
+		}
 		head = rows[i].Head()
 	}
 	return rows

@@ -66,7 +66,7 @@ var requestRows = []row{
 		bad("invalid_request", "subject_type_mismatch", foreign(accessType, nil, identity), foreign(idType, claims{"typ": "at+jwt"}, nil), set("subject_token_type", accessType))(t, w)
 		bad("invalid_request", "unsupported_token_type", set("subject_token_type", typePrefix+"refresh_token"))(t, w)
 	}, "", false},
-	{"TX-21", "2.1", "MUST", "the actor token is validated in the same way", nil, "actors", false},
+	{"TX-21", "2.1", "MUST", "the actor token is validated in the same way", actorsAreValidated, "", false},
 	{"TX-22", "2.1", "prose", "an exchange does not change the validity of its inputs", func(t *testing.T, w *world) {
 		token := w.alice(nil)
 		_, first := w.issued(t, set("subject_token", token))

@@ -165,8 +165,6 @@ func count() (kept, later, departed int) {
 // features are what rows and cases wait for. Who builds one takes its line out
 // here, and the tests say which rows and cases are now due.
 var features = map[string]string{
-	"actors":               "issue 5: delegation, act and may_act",
-	"policy expressions":   "issue 5: CEL in policies: conditions and claims of what is issued",
 	"introspection":        "issue 6: RFC 7662 and revocation, of our tokens and by subject, issuer and time",
 	"signing key rotation": "keys list, rotate, retire",
 	"client assertions":    "private_key_jwt and workload_jwt (RFC 7523)",

@@ -14,7 +14,7 @@ type Program struct {
 	kind   Kind
 	source string
 	run    cel.Program
-	reads  []Read
+	names  names
 	places map[int64]place // where each node stands in the source
 	words  map[string]bool // the keys that the source itself spells
 }

@@ -2,6 +2,7 @@ package expr_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,20 @@ func TestReadsAreWhatTheSourceNames(t *testing.T) {
 	rule := compile(t, expr.IssuerRule, `claims.tenant == "acme" && size(claims.groups) > 0`)
 	if got := spelled(rule.Reads()); got != ":/groups :/tenant" {
 		t.Errorf("a rule: got %q", got)
+	}
+}
+
+func TestSubjectsAreThoseThatTheSourceNames(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string][]exchange.Role{
+		`subject.claims.sub == "a" && client.name == ""`:                    nil,
+		`subject.sub == "a"`:                                                {exchange.RoleSubject},
+		`has(subject.sub) && (actor.sub == "" || subject.sub != actor.sub)`: {exchange.RoleActor, exchange.RoleSubject},
+		`["a"].exists(x, x == actor.sub) && subject.issuer == "i"`:          {exchange.RoleActor},
+	} {
+		if got := compile(t, expr.Condition, source).Subjects(); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", source, got, want)
+		}
 	}
 }
 

@@ -70,6 +70,13 @@ func TestTamperingInTheDatabaseIsFound(t *testing.T) {
 		"bytes and hash":  {"UPDATE records SET body = b, hash = sha256(b) FROM (SELECT id AS i, replace(encode(body, 'escape'), '\"orders\"', '\"bodies\"')::bytea AS b FROM records) x WHERE i = id AND seq = 3", audit.Changed},
 		"short hash":      {"UPDATE records SET hash = '\\x00' WHERE seq = 3", audit.Changed},
 		"time":            {"UPDATE records SET time = time - interval '1 hour' WHERE seq = 3", audit.Changed},
+		"expiry":          {"UPDATE records SET expires = expires - interval '1 minute' WHERE seq = 3", audit.Changed},
+		"key":             {"UPDATE records SET key = 'another' WHERE seq = 3", audit.Changed},
+		"jti of subject":  {"UPDATE records SET subject_jti = NULL WHERE seq = 3", audit.Changed},
+		"actor":           {"UPDATE records SET actor = 'okta:mallory' WHERE seq = 3", audit.Changed},
+		"jti of actor":    {"UPDATE records SET actor_jti = NULL WHERE seq = 3", audit.Changed},
+		"issuer of actor": {"UPDATE records SET actor_issuer = NULL WHERE seq = 3", audit.Changed},
+		"parent of actor": {"UPDATE records SET actor_parent = NULL WHERE seq = 3", audit.Changed},
 		"removed":         {"DELETE FROM records WHERE seq = 3", audit.Removed},
 		"tail removed":    {"DELETE FROM records WHERE seq > 3", audit.Removed},
 		"inserted":        {"INSERT INTO records SELECT uuid_floor(now()), time, decision, reason, client, issuer, subject, policy, targets, jti, parent, txn, writer, seq, hash, body FROM records WHERE seq = 3", audit.Inserted},
@@ -80,7 +87,11 @@ func TestTamperingInTheDatabaseIsFound(t *testing.T) {
 			t.Parallel()
 			db, d := opened(t)
 			r, stop := running(t, audit.Options{Store: db, Signer: plainSigner{}})
-			keep(t, r, 5)
+			for range 5 {
+				if err := r.Record(t.Context(), record(t, whole)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			stop()
 			if report := proved(t, db); !report.OK() || report.Records != 5 || report.Chains[0].Signed != 5 {
 				t.Fatalf("untouched: %+v", report)

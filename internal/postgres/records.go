@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/strait-sts/strait/internal/audit"
 )
@@ -28,13 +29,20 @@ const MaxTargets = 4
 // recordColumns are named apart from the table's, so that ORDER BY id is by
 // the uuid and its index.
 const recordColumns = `id::text AS record, time, decision, coalesce(reason, ''), coalesce(client, ''), coalesce(issuer, ''), coalesce(subject, ''),
-	coalesce(policy, ''), targets, coalesce(jti, ''), coalesce(parent, ''), coalesce(txn, ''), writer::text AS chain, seq, hash, body`
+	coalesce(policy, ''), targets, coalesce(jti, ''), coalesce(parent, ''), coalesce(txn, ''),
+	expires, coalesce(key, ''), coalesce(subject_jti, ''), coalesce(actor_issuer, ''), coalesce(actor, ''), coalesce(actor_jti, ''),
+	coalesce(actor_parent, ''), writer::text AS chain, seq, hash, body`
 
 func scanRecord(row pgx.CollectableRow) (r audit.Row, err error) {
 	var hash []byte
+	var expires pgtype.Timestamptz
 	err = row.Scan(&r.ID, &r.Time, &r.Decision, &r.Reason, &r.Client, &r.Issuer, &r.Subject,
-		&r.Policy, &r.Targets, &r.JTI, &r.Parent, &r.Txn, &r.Writer, &r.Seq, &hash, &r.Body)
+		&r.Policy, &r.Targets, &r.JTI, &r.Parent, &r.Txn,
+		&expires, &r.Key, &r.SubjectJTI, &r.ActorIssuer, &r.Actor, &r.ActorJTI, &r.ActorParent, &r.Writer, &r.Seq, &hash, &r.Body)
 	r.Time = r.Time.UTC()
+	if expires.Valid {
+		r.Expires = expires.Time.UTC()
+	}
 	// A hash of another length was tampered with: it stays zero, and Verify says so.
 	_ = setHash(&r.Hash, hash)
 	return r, err

@@ -33,6 +33,13 @@ func record(t testing.TB, change func(*exchange.Record)) *exchange.Record {
 	return rec
 }
 
+// whole gives a record all that has a column.
+func whole(rec *exchange.Record) {
+	rec.Subject.JTI, rec.Key, rec.Lifetime.Issued = "s-1", "key-1", 300
+	rec.Actor = &exchange.RecordParty{Issuer: "entra", Subject: "entra:agent", JTI: "a-1"}
+	rec.Parent, rec.ActorParent = string(rec.ID), string(rec.ID)
+}
+
 // running is a recorder that runs until the test ends or stop is called.
 func running(t testing.TB, o audit.Options) (r *audit.Recorder, stop func()) {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/strait-sts/strait/internal/audit"
 	"github.com/strait-sts/strait/internal/exchange"
@@ -18,13 +19,20 @@ import (
 type claimed struct{ Issuer, JTI string }
 
 // appendAll writes the rows, in the transaction of their claims where they have
-// any.
-func (c *chain) appendAll(ctx context.Context, rows []audit.Row, arguments []any) (tag pgconn.CommandTag, err error) {
+// any. Each statement has a snapshot of its own, so that what is compared under
+// the lock of revocations is what they have come to; the lock is the first that
+// is waited for, so that nobody who holds a claim waits for a revocation.
+func (c *chain) appendAll(ctx context.Context, rows []audit.Row, judged pgtype.Int8, arguments []any) error {
 	claims := claimsOf(rows)
 	if len(claims) == 0 {
-		return c.conn.Exec(ctx, appendRows, arguments...)
+		return kept(ctx, c.conn, rows, judged, arguments)
 	}
-	err = pgx.BeginFunc(ctx, c.conn, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(ctx, c.conn, func(tx pgx.Tx) error {
+		if judged.Valid {
+			if _, err := tx.Exec(ctx, lockRevocations, revocationLock); err != nil {
+				return err
+			}
+		}
 		taken, err := take(ctx, tx, claims)
 		if err != nil {
 			return err
@@ -32,12 +40,58 @@ func (c *chain) appendAll(ctx context.Context, rows []audit.Row, arguments []any
 		if late := tooLate(rows, taken); len(late) > 0 {
 			return &audit.ReplayedError{Rows: late}
 		}
-		if tag, err = tx.Exec(ctx, appendRows, arguments...); err == nil && tag.RowsAffected() != int64(len(rows)) {
-			err = errTaken
-		}
-		return err
+		return kept(ctx, tx, rows, judged, arguments)
 	})
-	return tag, err
+}
+
+// sender is a connection or a transaction.
+type sender interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+	QueryRow(ctx context.Context, sql string, arguments ...any) pgx.Row
+}
+
+// kept writes the rows in one round trip, under the shared lock of revocations
+// where they were judged by some: what is sent together is one transaction.
+func kept(ctx context.Context, to sender, rows []audit.Row, judged pgtype.Int8, arguments []any) error {
+	batch := &pgx.Batch{}
+	if judged.Valid {
+		batch.Queue(lockRevocations, revocationLock)
+	}
+	var tag pgconn.CommandTag
+	batch.Queue(appendRows, arguments...).Exec(func(t pgconn.CommandTag) error { tag = t; return nil })
+	if err := to.SendBatch(ctx, batch).Close(); err != nil {
+		return err
+	}
+	if tag.RowsAffected() != int64(len(rows)) {
+		return whyNot(ctx, to, judged)
+	}
+	return nil
+}
+
+// whyNot says why nothing was inserted.
+func whyNot(ctx context.Context, to sender, judged pgtype.Int8) error {
+	if !judged.Valid {
+		return errTaken
+	}
+	var revision int64
+	if err := to.QueryRow(ctx, revocationRevision).Scan(&revision); err != nil {
+		return err
+	}
+	if revision > judged.Int64 {
+		return &audit.StaleError{Revision: revision}
+	}
+	return errTaken
+}
+
+// judgedBy is the lowest revision of revocations that an issuing row was judged
+// by; NULL where there is none.
+func judgedBy(rows []audit.Row) (lowest pgtype.Int8) {
+	for i := range rows {
+		if rows[i].Issues && (!lowest.Valid || rows[i].Judged < lowest.Int64) {
+			lowest = pgtype.Int8{Int64: rows[i].Judged, Valid: true}
+		}
+	}
+	return lowest
 }
 
 // claimsOf is the claims of all rows, each once, in an order that is the same

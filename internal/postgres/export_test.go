@@ -1,0 +1,4 @@
+package postgres
+
+// RevocationLock is the lock of who revokes.
+const RevocationLock = revocationLock
