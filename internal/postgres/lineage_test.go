@@ -142,6 +142,7 @@ func TestATreeNamesWhereItsTokensActed(t *testing.T) {
 func BenchmarkLineage(b *testing.B) {
 	d := ststest.Migrated(b)
 	fillRecords(b, d, *records)
+	execute(b, d.OwnerURL, fmt.Sprintf(`UPDATE writers SET hash = decode(repeat('00', 32), 'hex'), seq = %d`, *records)) // a chain to go on with
 	db := open(b, d.AppURL)
 	r, _ := running(b, audit.Options{Store: db})
 	for _, shape := range []struct {
