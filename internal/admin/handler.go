@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -51,8 +53,8 @@ type Trust interface {
 	Probe(ctx context.Context, name string) (any, error)
 }
 
-// Options is what the admin API works with; all but RequestID, Trust, Claims and
-// Clock are required.
+// Options is what the admin API works with; all but RequestID, Trust, Claims,
+// Clock and Rand are required.
 type Options struct {
 	Token   exchange.Secret // the bootstrap token; empty: nobody enters
 	Catalog Catalog
@@ -66,6 +68,8 @@ type Options struct {
 	Changes func(ctx context.Context, before int64, limit int) ([]catalog.Change, error)
 	// Keys lists the signing keys.
 	Keys func(context.Context) ([]Key, error)
+	// Revocations keeps revocations.
+	Revocations Revocations
 	// Trust tells of trusted issuers; nil: nothing is known of any.
 	Trust Trust
 	// Explain rehearses an exchange.
@@ -73,6 +77,7 @@ type Options struct {
 	// Claims says which claims expressions read, for lint; nil: lint knows none.
 	Claims analysis.Claims
 	Clock  func() time.Time // nil: the wall clock
+	Rand   io.Reader        // of the ids of revocations; nil: crypto/rand's
 	// RequestID is the id that the log knows a request by.
 	RequestID func(*http.Request) string
 	Logger    *slog.Logger
@@ -94,6 +99,9 @@ func newServer(o Options) *server {
 	a := &server{Options: o, door: newDoor(o.Token)}
 	if a.Clock == nil {
 		a.Clock = time.Now
+	}
+	if a.Rand == nil {
+		a.Rand = rand.Reader
 	}
 	a.Token = "" // the door keeps its hash
 	a.routes = a.router()
@@ -145,6 +153,8 @@ func (a *server) router() *mux.Router {
 	route(http.MethodGet, "/exchanges", a.exchanges)
 	route(http.MethodGet, "/exchanges/{id}", a.exchange)
 	route(http.MethodGet, "/keys", a.keys)
+	route(http.MethodGet, "/revocations", a.revocations)
+	route(http.MethodPost, "/revocations", a.revoke)
 	route(http.MethodGet, "/whoami", whoami)
 	route(http.MethodGet, "/openapi.yaml", openapi)
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

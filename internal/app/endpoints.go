@@ -42,7 +42,8 @@ func (a *App) serve(context.Context) error {
 		Public:  public,
 		Admin:   []server.Route{{Pattern: admin.Root, Prefix: true, Handler: a.admin()}},
 		Metrics: a.metrics.Handler(),
-		Checks:  []server.Check{{Name: "database", Ready: a.db.Ping}, {Name: "audit", Ready: a.recorder.Ready}},
+		Checks: []server.Check{{Name: "database", Ready: a.db.Ping}, {Name: "audit", Ready: a.recorder.Ready},
+			{Name: "revocations", Ready: a.revocations.Ready}},
 	})
 	return nil
 }
@@ -57,12 +58,12 @@ func (a *App) newFront() (*oauth.Handler, error) {
 	})
 }
 
-// service is the use case with its two parts that outlive every World.
+// service is the use case with its parts that outlive every World.
 func (a *App) service() *exchange.Service {
 	return &exchange.Service{
 		Minter:   mint.New(mint.Options{Keys: a.ring, Issuer: a.cfg.Issuer, Logger: a.log}),
-		Recorder: a.recorder,
-		Issuer:   a.cfg.Issuer,
+		Recorder: a.recorder, Revocations: a.revocations,
+		Issuer: a.cfg.Issuer,
 	}
 }
 
@@ -70,8 +71,20 @@ func (a *App) admin() http.Handler {
 	return admin.New(admin.Options{
 		Token: a.cfg.AdminToken, Catalog: writes{a.catalog, a}, Decode: schema.DecodeJSON, Records: records{a.db}, Audit: proof{a},
 		Changes: a.db.Changes, Keys: a.keys, Trust: issuers{a}, Explain: a.explain, Claims: a.claims, Clock: a.clock,
-		RequestID: func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
+		Revocations: revocations{a.revocations, a.db},
+		RequestID:   func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
 	})
+}
+
+// revocations is what no longer holds, as the admin API writes and reads it.
+type revocations struct {
+	exchange.Revoker
+	*postgres.DB
+}
+
+// Revoke keeps an order and has it in force here.
+func (r revocations) Revoke(ctx context.Context, order exchange.Revocation) (exchange.RevocationResult, error) {
+	return r.Revoker.Revoke(ctx, order)
 }
 
 // explain rehearses an exchange on the World that decides now.

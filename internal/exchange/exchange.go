@@ -178,6 +178,9 @@ func (s *Service) attempt(ctx context.Context, req *Request, rec *Record) (*Issu
 		return nil, asError(err, SignerUnavailable)
 	}
 	rec.minted(decision.Grant, issued)
+	if err := rec.stopped(); err != nil {
+		return nil, err
+	}
 	return issued, nil
 }
 
