@@ -99,7 +99,7 @@ func newNode(rec *exchange.Record, now time.Time, revoked Known) *Node {
 	if rec.Decision != exchange.OutcomeIssued {
 		return n
 	}
-	expires := rec.Time.UTC().Truncate(time.Second).Add(time.Duration(rec.Lifetime.Issued) * time.Second)
+	expires := rec.IssuedToken().Expires.UTC()
 	n.Scopes, n.Narrowed = rec.Scopes.Issued, rec.Narrowed
 	n.Lifetime, n.Expires, n.Left = rec.Lifetime.Issued, &expires, max(0, int64(expires.Sub(now)/time.Second))
 	if revoked != nil {
@@ -115,17 +115,17 @@ func partyOf(p *exchange.RecordParty) *Party {
 	return &Party{Issuer: p.Issuer, Subject: p.Subject}
 }
 
-// rootOf climbs from a node to where no parent is.
-func rootOf(nodes map[exchange.ID]*Node, from exchange.ID) *Node {
+// rootOf climbs from a node to where no parent is; nil where the node is not
+// there.
+func rootOf(nodes map[exchange.ID]*Node, from exchange.ID) (root *Node) {
 	node := nodes[from]
 	for range nodes { // a circle, which only a forged record makes, ends too
-		parent := nodes[node.Parent]
-		if parent == nil {
+		if node == nil {
 			break
 		}
-		node = parent
+		root, node = node, nodes[node.Parent]
 	}
-	return node
+	return root
 }
 
 // link hangs each node under its parent, and names it at the exchange of its
