@@ -16,6 +16,7 @@ import (
 	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/lineage"
 )
 
 // Root is the path that everything here stands under.
@@ -54,7 +55,7 @@ type Trust interface {
 }
 
 // Options is what the admin API works with; all but RequestID, Trust, Claims,
-// Usage, Clock and Rand are required.
+// Usage, Revoked, Clock and Rand are required.
 type Options struct {
 	Token   exchange.Secret // the bootstrap token; empty: nobody enters
 	Catalog Catalog
@@ -68,6 +69,9 @@ type Options struct {
 	Changes func(ctx context.Context, before int64, limit int) ([]catalog.Change, error)
 	// Keys lists the signing keys.
 	Keys func(context.Context) ([]Key, error)
+	// Revoked says whether an issued token was revoked; nil where that is not
+	// known, as a nil Revoked knows of none.
+	Revoked lineage.Known
 	// Revocations keeps revocations.
 	Revocations Revocations
 	// Trust tells of trusted issuers; nil: nothing is known of any.
@@ -156,6 +160,7 @@ func (a *server) router() *mux.Router {
 	route(http.MethodGet, "/changes", a.changes)
 	route(http.MethodGet, "/exchanges", a.exchanges)
 	route(http.MethodGet, "/exchanges/{id}", a.exchange)
+	route(http.MethodGet, "/exchanges/{id}/lineage", a.lineage)
 	route(http.MethodGet, "/keys", a.keys)
 	route(http.MethodGet, "/revocations", a.revocations)
 	route(http.MethodPost, "/revocations", a.revoke)

@@ -62,7 +62,7 @@ func (a *App) newFront() (*oauth.Handler, error) {
 func (a *App) service() *exchange.Service {
 	return &exchange.Service{
 		Minter:   mint.New(mint.Options{Keys: a.ring, Issuer: a.cfg.Issuer, Logger: a.log}),
-		Recorder: a.recorder, Revocations: a.revocations,
+		Recorder: a.recorder, Revocations: a.revocations, Revoker: a.revocations,
 		Issuer: a.cfg.Issuer,
 
 		KeepClaims: a.cfg.AuditClaims != "none",
@@ -73,8 +73,8 @@ func (a *App) admin() http.Handler {
 	return admin.New(admin.Options{
 		Token: a.cfg.AdminToken, Catalog: writes{a.catalog, a}, Decode: schema.DecodeJSON, Records: records{a.db}, Audit: proof{a},
 		Changes: a.db.Changes, Keys: a.keys, Trust: issuers{a}, Explain: a.explain, ExplainAgain: a.explainAgain, Claims: a.claims, Usage: a.usage, Clock: a.clock,
-		Revocations: revocations{a.revocations, a.db},
-		RequestID:   func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
+		Revocations: revocations{a.revocations, a.db}, Revoked: a.revoked,
+		RequestID: func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
 	})
 }
 
@@ -104,6 +104,15 @@ func (r records) Record(ctx context.Context, id string) (audit.Row, error) {
 		err = admin.ErrNoRecord
 	}
 	return row, err
+}
+
+// Lineage reads the records of a tree.
+func (r records) Lineage(ctx context.Context, id string, nodes, hops int) ([]audit.Row, error) {
+	rows, err := r.DB.Lineage(ctx, id, nodes, hops)
+	if errors.Is(err, postgres.ErrNotFound) {
+		err = admin.ErrNoRecord
+	}
+	return rows, err
 }
 
 // keys lists the signing keys by their public side.
