@@ -15,6 +15,7 @@ import (
 type Reading struct {
 	Claims   []expr.Read
 	Subjects []exchange.Role
+	Vacuous  []expr.Read // of those, the lists of which all(…) is asked alone
 }
 
 // Claims says what an expression reads; nothing where it does not compile, since
@@ -28,7 +29,7 @@ func ClaimsOf(c *expr.Compiler) Claims {
 		if err != nil {
 			return Reading{}
 		}
-		return Reading{program.Reads(), program.Subjects()}
+		return Reading{program.Reads(), program.Subjects(), program.Vacuous()}
 	}
 }
 
@@ -149,6 +150,7 @@ func (in *inspection) reads(kind expr.Kind, rules []catalog.Rule) (all Reading) 
 	for _, rule := range rules {
 		one := in.Options.Claims(kind, rule.Expression)
 		all.Claims, all.Subjects = append(all.Claims, one.Claims...), append(all.Subjects, one.Subjects...)
+		all.Vacuous = append(all.Vacuous, one.Vacuous...)
 	}
 	return all
 }

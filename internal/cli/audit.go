@@ -19,8 +19,9 @@ func newAudit(p *Process) *cobra.Command {
 		Short: "Read and prove the audit log: every exchange, issued or denied",
 		Example: `  strait audit list --decision denied --since 1h
   strait audit show 0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a55
+  strait audit lineage 0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a55
   strait audit verify`,
-	}, newAuditList(p), newAuditShow(p), newAuditVerify(p), newAuditExport(p), newAuditPrune(p))
+	}, newAuditList(p), newAuditShow(p), newAuditLineage(p), newAuditVerify(p), newAuditExport(p), newAuditPrune(p))
 }
 
 // maxDays bounds a time that is given as days ago: a century.

@@ -126,6 +126,13 @@ func (c *Client) Exchange(ctx context.Context, id exchange.ID) (json.RawMessage,
 	return record, err
 }
 
+// Lineage reads the tree that an exchange is in, a lineage.Tree as JSON.
+func (c *Client) Lineage(ctx context.Context, id exchange.ID) (json.RawMessage, error) {
+	var tree json.RawMessage
+	_, err := c.do(ctx, call{method: http.MethodGet, path: root + "exchanges/" + url.PathEscape(string(id)) + "/lineage"}, &tree)
+	return tree, err
+}
+
 // Keys reads the signing keys.
 func (c *Client) Keys(ctx context.Context) ([]Key, error) {
 	var out struct {

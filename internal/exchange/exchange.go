@@ -19,7 +19,9 @@ type World struct {
 // Verifier believes a presented token or does not (package trust).
 type Verifier interface {
 	// Verify checks the token that req presents in the role: its form, issuer,
-	// signature, audience, times and type. A refusal is an *Error.
+	// signature, audience, times and type. A refusal is an *Error. For another
+	// purpose than an exchange only tokens of ours are believed, and nobody is
+	// asked about any other.
 	Verify(ctx context.Context, req *Request, role Role) (*Token, error)
 }
 
@@ -97,6 +99,7 @@ type Service struct {
 	Minter      Minter
 	Recorder    Recorder
 	Revocations Revocations // nil: none are known, in a rehearsal
+	Revoker     Revoker     // nil: nothing can be revoked here
 	Issuer      string      // our issuer identifier
 	KeepClaims  bool        // records keep the claims that rules read
 }
@@ -180,6 +183,9 @@ func (s *Service) attempt(ctx context.Context, req *Request, rec *Record) (*Issu
 		return nil, asError(err, SignerUnavailable)
 	}
 	rec.minted(decision.Grant, issued)
+	if err := rec.stopped(); err != nil {
+		return nil, err
+	}
 	return issued, nil
 }
 

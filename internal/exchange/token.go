@@ -19,13 +19,14 @@ type Token struct {
 	Scopes    []string
 	IssuedAt  time.Time
 	Expires   time.Time
-	Act       Chain  // prior actors, newest first; nil where there are none
-	MayAct    MayAct // nil where the token does not say
-	Bound     bool   // it carries cnf (RFC 7800 §3.1)
-	SingleUse bool   // JTI may be exchanged once, by any replica
-	Txn       string // our own tokens alone: the root exchange
-	KeyID     string // our own tokens alone: kid of the key that signed it
-	Claims    Claims // the whole payload
+	Act       Chain     // prior actors, newest first; nil where there are none
+	MayAct    MayAct    // nil where the token does not say
+	Bound     bool      // it carries cnf (RFC 7800 §3.1)
+	SingleUse bool      // JTI may be exchanged once, by any replica
+	Txn       string    // our own tokens alone: the root exchange
+	KeyID     string    // our own tokens alone: kid of the key that signed it
+	Served    []*Target // our own tokens alone: those in its aud, in force, that the presenting client serves
+	Claims    Claims    // the whole payload
 
 	ScopeClaim string      // where Scopes are, if not in scope
 	Reads      []ClaimPath // the claims that its issuer's rules read
