@@ -36,7 +36,7 @@ short: postgres ## every test without the race detector: quicker while writing
 killtest: postgres ## SIGKILL the binary (and its PostgreSQL) under load ROUNDS times (default 1000): no token without its record
 	$(GO) test ./internal/app -run '^TestKilledStraitLosesNoAnsweredRecord$$' -count 1 -v -timeout 60m -args -kill-rounds $(ROUNDS)
 mutate: ## turn each comparison of the engine, one at a time: a test must turn red (half an hour)
-	$(GO) test ./internal/policy -run '^TestEveryMutantIsCaught$$' -count 1 -timeout 2h -args -mutate .
+	$(GO) test ./internal/policy -run '^TestEveryMutantIsCaught$$' -count 1 -v -timeout 3h -args -mutate .
 fuzz: ## each fuzz target for FUZZTIME (default 10s)
 	./scripts/fuzz.sh $(FUZZTIME)
 bench: postgres ## the whole exchange beside the bare cryptography, a decision with 10 and 10,000 policies, lint and reach; as ratios in one run

@@ -55,7 +55,7 @@ type Trust interface {
 }
 
 // Options is what the admin API works with; all but RequestID, Trust, Claims,
-// Revoked, Clock and Rand are required.
+// Revoked, Usage, Clock and Rand are required.
 type Options struct {
 	Token   exchange.Secret // the bootstrap token; empty: nobody enters
 	Catalog Catalog
@@ -78,10 +78,14 @@ type Options struct {
 	Trust Trust
 	// Explain rehearses an exchange.
 	Explain Explain
+	// ExplainAgain explains a recorded exchange.
+	ExplainAgain ExplainAgain
 	// Claims says which claims expressions read, for lint; nil: lint knows none.
 	Claims analysis.Claims
-	Clock  func() time.Time // nil: the wall clock
-	Rand   io.Reader        // of the ids of revocations; nil: crypto/rand's
+	// Usage tells what was used in the window before now; nil: the log is not asked.
+	Usage func(ctx context.Context, window time.Duration) (*analysis.Usage, error)
+	Clock func() time.Time // nil: the wall clock
+	Rand  io.Reader        // of the ids of revocations; nil: crypto/rand's
 	// RequestID is the id that the log knows a request by.
 	RequestID func(*http.Request) string
 	Logger    *slog.Logger

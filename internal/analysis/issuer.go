@@ -33,6 +33,11 @@ func issuerRules() []Rule {
 			check: (*inspection).mutableClaims,
 		},
 		{
+			Code: "vacuous-all", Severity: Warning, Title: "A rule that an empty list passes",
+			Why:   "all(…) of a list without members is true: who has no group at all passes a rule that each of the groups be a known one (case POL-013).",
+			check: (*inspection).vacuous,
+		},
+		{
 			Code: "review-overdue", Severity: Error, Title: "A review that is overdue",
 			Why:   "What was approved once is not what is there now. An error where the policy denies by now (onOverdue: suspend).",
 			check: (*inspection).overdue,
@@ -211,6 +216,30 @@ func (in *inspection) mutableOf(o catalog.Object, path string, claims []string, 
 		case !emailVerified:
 			in.find(o, path, "email decides here, and nothing says that the issuer verified it").fix("ask for email_verified == true too, or decide on sub")
 		}
+	}
+}
+
+// vacuous: of a guardrail, all(…) of an empty list forbids; that is no way in.
+func (in *inspection) vacuous() {
+	for _, i := range in.Issuers() {
+		if alive(i.Object, i.Spec.Mode, in.Now) {
+			in.vacuousIn(i.Object, "/spec/claimValidationRules", expr.IssuerRule, i.Spec.ClaimValidationRules)
+		}
+	}
+	for _, p := range in.enforced() {
+		if s := p.Spec.Subject; s != nil {
+			in.vacuousIn(p.Object, "/spec/subject/conditions", expr.Condition, s.Conditions)
+		}
+		if a := p.Spec.Actor; a != nil {
+			in.vacuousIn(p.Object, "/spec/actor/conditions", expr.Condition, a.Conditions)
+		}
+	}
+}
+
+func (in *inspection) vacuousIn(o catalog.Object, path string, kind expr.Kind, rules []catalog.Rule) {
+	for _, read := range in.reads(kind, rules).Vacuous {
+		list := strings.TrimPrefix(strings.Join(append([]string{string(read.Of), "claims"}, read.Path...), "."), ".")
+		in.find(o, path, "an empty %s passes", list).fix("ask for a member too: size(%s) > 0 && …", list)
 	}
 }
 

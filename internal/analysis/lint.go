@@ -15,6 +15,7 @@ import (
 type Reading struct {
 	Claims   []expr.Read
 	Subjects []exchange.Role
+	Vacuous  []expr.Read // of those, the lists of which all(…) is asked alone
 }
 
 // Claims says what an expression reads; nothing where it does not compile, since
@@ -28,7 +29,7 @@ func ClaimsOf(c *expr.Compiler) Claims {
 		if err != nil {
 			return Reading{}
 		}
-		return Reading{program.Reads(), program.Subjects()}
+		return Reading{program.Reads(), program.Subjects(), program.Vacuous()}
 	}
 }
 
@@ -51,6 +52,8 @@ type Options struct {
 	// Denied names the policies that a test denies an exchange in; nil where no
 	// tests are at hand, so that nothing is said of them.
 	Denied map[string]bool
+	// Usage is what the audit log tells; nil where it was not asked.
+	Usage *Usage
 }
 
 // Rule is one lint, as docs/lint.md has it.
@@ -65,7 +68,7 @@ type Rule struct {
 
 // Rules is every lint, in the order of docs/lint.md.
 func Rules() []Rule {
-	return slices.Concat(issuerRules(), policyRules(), clientRules(), suppressionRules())
+	return slices.Concat(issuerRules(), policyRules(), clientRules(), usageRules(), suppressionRules())
 }
 
 // inspection is one run over a snapshot.
@@ -89,6 +92,9 @@ func Lint(s *catalog.Snapshot, o Options) *Report {
 		}
 	}
 	report := &Report{Revision: s.Revision, Time: o.Now, Findings: []Finding{}}
+	if o.Usage != nil {
+		report.Usage = &UsageWindow{Asked: o.Usage.Asked, Since: o.Usage.Since}
+	}
 	in.suppress(report)
 	slices.SortFunc(report.Findings, Finding.compare)
 	return report
@@ -144,6 +150,7 @@ func (in *inspection) reads(kind expr.Kind, rules []catalog.Rule) (all Reading) 
 	for _, rule := range rules {
 		one := in.Options.Claims(kind, rule.Expression)
 		all.Claims, all.Subjects = append(all.Claims, one.Claims...), append(all.Subjects, one.Subjects...)
+		all.Vacuous = append(all.Vacuous, one.Vacuous...)
 	}
 	return all
 }

@@ -61,6 +61,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"admin": startAdmin, "server": startServer, "ends": stopServer, "idp": startIDP, "sign": sign, "exits": exits, "expand": expand, "relies": relies,
+			"decision": decision,
 		},
 	})
 }
@@ -79,6 +80,16 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("%v: exit code %s, want %s", args[1:], got, want)
 	}
+}
+
+// decision sets a variable to the id of the newest record of an outcome.
+func decision(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("strait", "audit", "list", "--decision", args[1], "-o", "json"))
+	id := regexp.MustCompile(`"id": "([0-9a-f-]{36})"`).FindStringSubmatch(ts.ReadFile("stdout"))
+	if id == nil {
+		ts.Fatalf("there is no record that was %s", args[1])
+	}
+	ts.Setenv(args[0], id[1])
 }
 
 // expand replaces ${NAME} in a file by the script's variable.

@@ -52,6 +52,19 @@ func (p *Program) Reads() []Read { return slices.Clone(p.names.reads) }
 // Subjects is whose mapped subject the program names: subject.sub, actor.sub.
 func (p *Program) Subjects() []exchange.Role { return slices.Clone(p.names.subjects) }
 
+// Claims is Reads as records know them; a program that did not compile, nil, has
+// none.
+func (p *Program) Claims() []exchange.ClaimPath {
+	if p == nil {
+		return nil
+	}
+	all := make([]exchange.ClaimPath, len(p.names.reads))
+	for i, read := range p.names.reads {
+		all[i] = exchange.NewClaimPath(read.Of, read.Path)
+	}
+	return all
+}
+
 // namesOf collects them. A comprehension's variable with the name of one of
 // ours counts as ours: a claim too many, never one too few.
 func namesOf(checked *ast.AST) names {

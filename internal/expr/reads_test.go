@@ -78,6 +78,30 @@ func TestSubjectsAreThoseThatTheSourceNames(t *testing.T) {
 	}
 }
 
+func TestVacuousIsWhatAnEmptyListPasses(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		`subject.claims.groups.all(g, g in ["ok"])`:                                                         "subject:/groups",
+		`size(subject.claims.groups) > 0 && subject.claims.groups.all(g, g in ["ok"])`:                      "",
+		`subject.claims.groups.size() > 0 && subject.claims.groups.all(g, g in ["ok"])`:                     "",
+		`subject.claims.groups.exists(g, true) && subject.claims.groups.all(g, g in ["ok"])`:                "",
+		`"a" in subject.claims.groups && subject.claims.groups.all(g, g in ["a", "b"])`:                     "",
+		`subject.claims.groups[0] == "a" && subject.claims.groups.all(g, g in ["a", "b"])`:                  "",
+		`size(actor.claims.groups) > 0 && subject.claims.groups.all(g, g in ["ok"])`:                        "subject:/groups",
+		`size(subject.claims.roles) > 0 && subject.claims.groups.all(g, g in ["ok"])`:                       "subject:/groups",
+		`subject.claims.a.all(x, x == 1) || actor.claims.b.all(x, x == 1)`:                                  "subject:/a actor:/b",
+		`subject.claims.?groups.orValue([]).all(g, g in ["ok"])`:                                            "subject:/groups",
+		`subject.claims.?groups.orValue([]).size() > 0 && subject.claims.groups.all(g, g in ["ok"])`:        "",
+		`subject.claims.groups.exists(g, g == "x")`:                                                         "",
+		`request.scopes.all(s, s.endsWith(":read"))`:                                                        "",
+		`subject.claims.groups.filter(g, g == "a") == ["a"] && subject.claims.groups.map(g, g).size() == 1`: "",
+	} {
+		if got := spelled(compile(t, expr.Condition, source).Vacuous()); got != want {
+			t.Errorf("%s: got %q, want %q", source, got, want)
+		}
+	}
+}
+
 func TestReadFindsItsClaim(t *testing.T) {
 	t.Parallel()
 	claims := exchange.Claims{"a": map[string]any{"b": json.Number("1")}, "list": []any{"x"}, "null": nil}
