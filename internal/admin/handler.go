@@ -55,7 +55,7 @@ type Trust interface {
 }
 
 // Options is what the admin API works with; all but RequestID, Trust, Claims,
-// Revoked, Usage, Clock and Rand are required.
+// Usage, Revoked, Clock and Rand are required.
 type Options struct {
 	Token   exchange.Secret // the bootstrap token; empty: nobody enters
 	Catalog Catalog
