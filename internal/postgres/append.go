@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,15 +25,15 @@ const appendRows = `
 		key, subject_jti, actor_issuer, actor, actor_jti, actor_parent)
 	SELECT moved.id, r.id, r.time, r.expires, r.seq, r.hash, r.body, string_to_array(r.targets, E'\n'), r.decision, r.reason, r.client, r.issuer,
 		r.subject, r.policy, r.jti, r.parent, r.txn, r.key, r.subject_jti, r.actor_issuer, r.actor, r.actor_jti, r.actor_parent
-	FROM moved, unnest($7::uuid[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::bytea[], $12::bytea[], $13::text[],
-		$14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
-		$25::text[], $26::text[], $27::text[], $28::text[])
-		AS r (id, time, expires, seq, hash, body, targets, decision, reason, client, issuer, subject, policy, jti, parent, txn,
-			key, subject_jti, actor_issuer, actor, actor_jti, actor_parent)`
+	FROM moved, unnest($7::record_row[]) AS r`
 
 // prepare makes the statements of Append ready.
 func (c *chain) prepare(ctx context.Context) (err error) {
 	if c.append, err = c.conn.PgConn().Prepare(ctx, "strait_append", appendRows, nil); err != nil {
+		return failed("prepare to write records", err)
+	}
+	err = c.conn.QueryRow(ctx, `SELECT 'record_row'::regtype::oid`).Scan(&c.rowType)
+	if err != nil {
 		return failed("prepare to write records", err)
 	}
 	c.lock, err = c.conn.PgConn().Prepare(ctx, "strait_lock_revocations", lockRevocations, nil)
@@ -50,7 +49,7 @@ func (c *chain) keep(ctx context.Context, rows []audit.Row, judged pgtype.Int8) 
 	if judged.Valid {
 		batch.ExecStatement(c.lock, [][]byte{binary.BigEndian.AppendUint64(nil, uint64(revocationLock))}, inBinary, nil)
 	}
-	batch.ExecStatement(c.append, c.arguments.values(), inBinary, nil)
+	batch.ExecStatement(c.append, c.arguments[:], inBinary, nil)
 	results := c.conn.PgConn().ExecBatch(ctx, batch)
 	var tag pgconn.CommandTag
 	for results.NextResult() {
@@ -66,100 +65,105 @@ func (c *chain) keep(ctx context.Context, rows []audit.Row, judged pgtype.Int8) 
 }
 
 // arguments are those of appendRows in PostgreSQL's binary form: six of the
-// chain, then the rows turned on their side, an array a column.
-type arguments struct {
-	chain   [6][]byte
-	columns [22][]byte
-	all     [28][]byte
-}
-
-// values are the arguments in order.
-func (a *arguments) values() [][]byte {
-	copy(a.all[copy(a.all[:], a.chain[:]):], a.columns[:])
-	return a.all[:]
-}
+// chain, then the rows as one array.
+type arguments [7][]byte
 
 // fill encodes a batch. The error names what cannot be kept.
-func (a *arguments) fill(head audit.Head, epoch int64, judged pgtype.Int8, rows []audit.Row) (err error) {
+func (a *arguments) fill(c *chain, judged pgtype.Int8, rows []audit.Row) (err error) {
 	last := &rows[len(rows)-1]
-	if a.chain[0], err = appendUUID(a.chain[0][:0], head.Writer); err != nil {
+	if a[0], err = appendUUID(a[0][:0], c.head.Writer); err != nil {
 		return err
 	}
-	for i, n := range []int64{epoch, head.Seq, last.Seq} {
-		a.chain[i+1] = binary.BigEndian.AppendUint64(a.chain[i+1][:0], uint64(n)) //nolint:gosec // G115: two's complement, as PostgreSQL has it
+	for i, n := range []int64{c.epoch, c.head.Seq, last.Seq} {
+		a[i+1] = binary.BigEndian.AppendUint64(a[i+1][:0], uint64(n)) //nolint:gosec // G115: two's complement, as PostgreSQL has it
 	}
-	a.chain[4] = append(a.chain[4][:0], last.Hash[:]...)
-	a.chain[5] = nil
+	a[4] = append(a[4][:0], last.Hash[:]...)
+	a[5] = nil
 	if judged.Valid {
-		a.chain[5] = binary.BigEndian.AppendUint64(nil, uint64(judged.Int64)) //nolint:gosec // G115: as above
+		a[5] = binary.BigEndian.AppendUint64(nil, uint64(judged.Int64)) //nolint:gosec // G115: as above
 	}
-	for i, element := range []uint32{
-		pgtype.UUIDOID, pgtype.TimestamptzOID, pgtype.TimestamptzOID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.ByteaOID, pgtype.TextOID,
-	} {
-		a.columns[i] = beginArray(a.columns[i][:0], element, len(rows))
-	}
-	for i := 7; i < len(a.columns); i++ {
-		a.columns[i] = beginArray(a.columns[i][:0], pgtype.TextOID, len(rows))
+	// One dimension, no element NULL, and the first is number 1.
+	to := a[6][:0]
+	for _, n := range [...]uint32{1, 0, c.rowType, uint32(len(rows)), 1} { //nolint:gosec // G115: a batch is short
+		to = binary.BigEndian.AppendUint32(to, n)
 	}
 	for i := range rows {
-		if err := a.row(&rows[i]); err != nil {
+		if to, err = appendRow(to, &rows[i]); err != nil {
 			return err
 		}
 	}
+	a[6] = to
 	return nil
 }
 
-// row appends a row to the columns, in the order of appendRows.
-func (a *arguments) row(r *audit.Row) (err error) {
-	c := &a.columns
-	if c[0], err = appendUUID(binary.BigEndian.AppendUint32(c[0], 16), r.ID); err != nil {
-		return err
+// appendRow appends a record_row and its length.
+func appendRow(to []byte, r *audit.Row) (_ []byte, err error) {
+	start := len(to)
+	to = binary.BigEndian.AppendUint32(append(to, null...), fieldsOfRow)
+	if to, err = appendUUID(appendField(to, pgtype.UUIDOID, sizeOfUUID), r.ID); err != nil {
+		return to, err
 	}
-	c[1], c[2] = appendInstant(c[1], r.Time), appendInstant(c[2], r.Expires)
-	c[3] = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(c[3], 8), uint64(r.Seq)) //nolint:gosec // G115: two's complement, as PostgreSQL has it
-	c[4], c[5] = appendBytes(c[4], r.Hash[:]), appendBytes(c[5], r.Body)
-	c[6] = appendBytes(c[6], strings.Join(r.Targets, "\n")) // none is the empty text, and no NULL
-	for i, text := range [...]string{
+	to = appendInstant(appendInstant(to, r.Time), r.Expires)
+	to = binary.BigEndian.AppendUint64(appendField(to, pgtype.Int8OID, 8), uint64(r.Seq)) //nolint:gosec // G115: two's complement, as PostgreSQL has it
+	for _, bytes := range [...][]byte{r.Hash[:], r.Body} {
+		to = append(appendField(to, pgtype.ByteaOID, len(bytes)), bytes...)
+	}
+	to = appendTargets(to, r.Targets)
+	for _, text := range [...]string{
 		r.Decision, r.Reason, r.Client, r.Issuer, r.Subject, r.Policy, r.JTI, r.Parent, r.Txn,
 		r.Key, r.SubjectJTI, r.ActorIssuer, r.Actor, r.ActorJTI, r.ActorParent,
 	} {
 		if text == "" {
-			c[7+i] = append(c[7+i], null...)
+			to = append(binary.BigEndian.AppendUint32(to, pgtype.TextOID), null...)
 			continue
 		}
-		c[7+i] = appendBytes(c[7+i], text)
+		to = append(appendField(to, pgtype.TextOID, len(text)), text...)
 	}
-	return nil
+	binary.BigEndian.PutUint32(to[start:], uint32(len(to)-start-len(null))) //nolint:gosec // G115: a record has its bounds
+	return to, nil
 }
+
+const (
+	fieldsOfRow = 22
+	sizeOfUUID  = 16
+)
 
 // null is the length of NULL.
 const null = "\xff\xff\xff\xff"
 
-// beginArray is the head of an array of one dimension whose elements may be
-// NULL.
-func beginArray(to []byte, element uint32, length int) []byte {
-	for _, n := range [...]uint32{1, 1, element, uint32(length), 1} { //nolint:gosec // G115: a batch is short
-		to = binary.BigEndian.AppendUint32(to, n)
-	}
-	return to
+// appendField begins a field that is not NULL.
+func appendField(to []byte, of uint32, length int) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(to, of), uint32(length)) //nolint:gosec // G115: a record has its bounds
 }
 
-func appendBytes[T string | []byte](to []byte, value T) []byte {
-	return append(binary.BigEndian.AppendUint32(to, uint32(len(value))), value...) //nolint:gosec // G115: a record has its bounds
+// appendTargets appends one a line; none is the empty text, and no NULL.
+func appendTargets(to []byte, targets []string) []byte {
+	length := max(0, len(targets)-1)
+	for _, target := range targets {
+		length += len(target)
+	}
+	to = appendField(to, pgtype.TextOID, length)
+	for i, target := range targets {
+		if i > 0 {
+			to = append(to, '\n')
+		}
+		to = append(to, target...)
+	}
+	return to
 }
 
 // appendInstant appends the microseconds since 2000; the zero time is NULL.
 func appendInstant(to []byte, at time.Time) []byte {
 	if at.IsZero() {
-		return append(to, null...)
+		return append(binary.BigEndian.AppendUint32(to, pgtype.TimestamptzOID), null...)
 	}
 	since := at.UnixMicro() - time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(to, 8), uint64(since)) //nolint:gosec // G115: two's complement, as PostgreSQL has it
+	return binary.BigEndian.AppendUint64(appendField(to, pgtype.TimestamptzOID, 8), uint64(since)) //nolint:gosec // G115: two's complement, as PostgreSQL has it
 }
 
 // appendUUID appends the 16 bytes of a UUID's text.
 func appendUUID(to []byte, text string) ([]byte, error) {
-	const length, bytes = 36, 16
+	const length, bytes = 36, sizeOfUUID
 	if len(text) == length && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-' {
 		digits := [2 * bytes]byte{}
 		n := copy(digits[:], text[:8])

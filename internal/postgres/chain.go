@@ -29,6 +29,7 @@ type chain struct {
 	head  audit.Head
 
 	append, lock *pgconn.StatementDescription
+	rowType      uint32    // of record_row, in this database
 	arguments    arguments // of appendRows; their room is used again
 }
 
@@ -135,7 +136,7 @@ func (c *chain) Append(ctx context.Context, rows []audit.Row) error {
 		return nil
 	}
 	judged := judgedBy(rows)
-	if err := c.arguments.fill(c.head, c.epoch, judged, rows); err != nil {
+	if err := c.arguments.fill(c, judged, rows); err != nil {
 		return fmt.Errorf("%w: %w", audit.ErrRefused, err)
 	}
 	if err := c.appendAll(ctx, rows, judged); err != nil {
