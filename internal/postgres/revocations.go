@@ -132,7 +132,9 @@ func (r *revoking) matched(q *query, back, alive string) string {
 }
 
 // fresh is, as SQL, the same among the records behind the ends noted, and those
-// made from a token that the order has revoked by now.
+// made from a token that the order has revoked by now. They are read by the index
+// of the chains, from the end noted to the end of now: no others are looked at
+// while records wait.
 func (r *revoking) fresh(q *query, back, _ string) string {
 	condition := r.condition(q)
 	if r.order.Cascade {
@@ -142,8 +144,8 @@ func (r *revoking) fresh(q *query, back, _ string) string {
 	return `SELECT id, expires FROM (
 			SELECT late.* FROM writers
 			LEFT JOIN unnest(` + q.argument(r.writers) + `::uuid[], ` + q.argument(r.ends) + `::bigint[]) AS noted (writer, seq) ON noted.writer = writers.id,
-			LATERAL (SELECT * FROM records WHERE writer = writers.id AND records.seq > coalesce(noted.seq, 0) AND jti IS NOT NULL AND id >= ` + back + ` OFFSET 0) AS late) AS late
-		WHERE ` + condition
+			LATERAL (SELECT * FROM records WHERE writer = writers.id AND records.seq > coalesce(noted.seq, 0) AND records.seq <= writers.seq OFFSET 0) AS late) AS late
+		WHERE jti IS NOT NULL AND id >= ` + back + ` AND (` + condition + `)`
 }
 
 // asUUID is a column of text as a UUID, NULL where it is none.
