@@ -16,6 +16,7 @@ import (
 	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/lineage"
 )
 
 // Root is the path that everything here stands under.
@@ -54,7 +55,7 @@ type Trust interface {
 }
 
 // Options is what the admin API works with; all but RequestID, Trust, Claims,
-// Clock and Rand are required.
+// Usage, Revoked, Clock and Rand are required.
 type Options struct {
 	Token   exchange.Secret // the bootstrap token; empty: nobody enters
 	Catalog Catalog
@@ -68,16 +69,23 @@ type Options struct {
 	Changes func(ctx context.Context, before int64, limit int) ([]catalog.Change, error)
 	// Keys lists the signing keys.
 	Keys func(context.Context) ([]Key, error)
+	// Revoked says whether an issued token was revoked; nil where that is not
+	// known, as a nil Revoked knows of none.
+	Revoked lineage.Known
 	// Revocations keeps revocations.
 	Revocations Revocations
 	// Trust tells of trusted issuers; nil: nothing is known of any.
 	Trust Trust
 	// Explain rehearses an exchange.
 	Explain Explain
+	// ExplainAgain explains a recorded exchange.
+	ExplainAgain ExplainAgain
 	// Claims says which claims expressions read, for lint; nil: lint knows none.
 	Claims analysis.Claims
-	Clock  func() time.Time // nil: the wall clock
-	Rand   io.Reader        // of the ids of revocations; nil: crypto/rand's
+	// Usage tells what was used in the window before now; nil: the log is not asked.
+	Usage func(ctx context.Context, window time.Duration) (*analysis.Usage, error)
+	Clock func() time.Time // nil: the wall clock
+	Rand  io.Reader        // of the ids of revocations; nil: crypto/rand's
 	// RequestID is the id that the log knows a request by.
 	RequestID func(*http.Request) string
 	Logger    *slog.Logger
@@ -152,6 +160,7 @@ func (a *server) router() *mux.Router {
 	route(http.MethodGet, "/changes", a.changes)
 	route(http.MethodGet, "/exchanges", a.exchanges)
 	route(http.MethodGet, "/exchanges/{id}", a.exchange)
+	route(http.MethodGet, "/exchanges/{id}/lineage", a.lineage)
 	route(http.MethodGet, "/keys", a.keys)
 	route(http.MethodGet, "/revocations", a.revocations)
 	route(http.MethodPost, "/revocations", a.revoke)

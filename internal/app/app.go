@@ -88,6 +88,7 @@ type App struct {
 	anchor      *audit.FileAnchor // nil: checkpoints are kept in the database alone
 	engine      *policy.Engine
 	claims      analysis.Claims
+	used        usage
 
 	world   atomic.Pointer[exchange.World]
 	rebuild sync.Mutex

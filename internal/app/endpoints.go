@@ -62,17 +62,19 @@ func (a *App) newFront() (*oauth.Handler, error) {
 func (a *App) service() *exchange.Service {
 	return &exchange.Service{
 		Minter:   mint.New(mint.Options{Keys: a.ring, Issuer: a.cfg.Issuer, Logger: a.log}),
-		Recorder: a.recorder, Revocations: a.revocations,
+		Recorder: a.recorder, Revocations: a.revocations, Revoker: a.revocations,
 		Issuer: a.cfg.Issuer,
+
+		KeepClaims: a.cfg.AuditClaims != "none",
 	}
 }
 
 func (a *App) admin() http.Handler {
 	return admin.New(admin.Options{
 		Token: a.cfg.AdminToken, Catalog: writes{a.catalog, a}, Decode: schema.DecodeJSON, Records: records{a.db}, Audit: proof{a},
-		Changes: a.db.Changes, Keys: a.keys, Trust: issuers{a}, Explain: a.explain, Claims: a.claims, Clock: a.clock,
-		Revocations: revocations{a.revocations, a.db},
-		RequestID:   func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
+		Changes: a.db.Changes, Keys: a.keys, Trust: issuers{a}, Explain: a.explain, ExplainAgain: a.explainAgain, Claims: a.claims, Usage: a.usage, Clock: a.clock,
+		Revocations: revocations{a.revocations, a.db}, Revoked: a.revoked,
+		RequestID: func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
 	})
 }
 
@@ -89,11 +91,7 @@ func (r revocations) Revoke(ctx context.Context, order exchange.Revocation) (exc
 
 // explain rehearses an exchange on the World that decides now.
 func (a *App) explain(ctx context.Context, q rehearsal.Question) (*rehearsal.Answer, error) {
-	stage := rehearsal.Stage{World: a.world.Load(), Issuer: a.cfg.Issuer, Now: a.clock(), Compile: a.engine.Compile}
-	if s := a.catalog.Current(); s.Revision == stage.World.Revision { // else a write is just coming into force
-		stage.Snapshot = s
-	}
-	return stage.Explain(ctx, q)
+	return a.stage().Explain(ctx, q)
 }
 
 // records is the audit log as the admin API reads it.
@@ -106,6 +104,15 @@ func (r records) Record(ctx context.Context, id string) (audit.Row, error) {
 		err = admin.ErrNoRecord
 	}
 	return row, err
+}
+
+// Lineage reads the records of a tree.
+func (r records) Lineage(ctx context.Context, id string, nodes, hops int) ([]audit.Row, error) {
+	rows, err := r.DB.Lineage(ctx, id, nodes, hops)
+	if errors.Is(err, postgres.ErrNotFound) {
+		err = admin.ErrNoRecord
+	}
+	return rows, err
 }
 
 // keys lists the signing keys by their public side.

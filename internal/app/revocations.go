@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"time"
 
+	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/postgres"
 	"github.com/strait-sts/strait/internal/revocation"
 	"github.com/strait-sts/strait/internal/telemetry"
@@ -48,6 +49,21 @@ func (a *App) pruneRevocations(ctx context.Context) {
 			a.log.Error("revoked tokens could not be pruned", "error", err)
 		}
 	}
+}
+
+// revoked says whether the token that a record issued was revoked. Of one that has
+// expired it is not known: what reaches nothing any more is let go of.
+func (a *App) revoked(rec *exchange.Record) *bool {
+	state, err := a.revocations.State(a.clock())
+	if err != nil {
+		return nil
+	}
+	issued := rec.IssuedToken()
+	revoked := state.Revoked(issued)
+	if !revoked && !a.clock().Before(issued.Expires) {
+		return nil
+	}
+	return &revoked
 }
 
 func (a *App) revocationStats() telemetry.RevocationStats {

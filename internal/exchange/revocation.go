@@ -69,6 +69,17 @@ func (r *Record) stopped() error {
 	return refusal
 }
 
+// IssuedToken is the token that an issued record, or one that was read back, is
+// of, as far as revocations look at it.
+func (r *Record) IssuedToken() *Token {
+	t := &Token{Issuer: SelfIssuer, JTI: r.JTI, KeyID: r.Key, Txn: r.Txn, IssuedAt: r.Time.Truncate(time.Second)}
+	t.Expires = t.IssuedAt.Add(time.Duration(r.Lifetime.Issued) * time.Second)
+	if r.Subject != nil {
+		t.Subject = r.Subject.Subject
+	}
+	return t
+}
+
 // Revocation is an order of an administrator's, or of a client about a token of
 // its own (RFC 7009), that something holds no more. Exactly one of Token,
 // Exchange, Subject, Client, Policy, Issuer and Key is set; each reaches what

@@ -382,18 +382,3 @@ func TestRetentionDropsTheOldestMonthAlone(t *testing.T) {
 func quoteMonth(month time.Time, plus int) string {
 	return "'" + time.Date(month.Year(), month.Month()+time.Month(plus), 1, 0, 0, 0, 0, time.UTC).Format(time.RFC3339) + "'"
 }
-
-func TestLineageIsTheRootAndWhatCameOfIt(t *testing.T) {
-	t.Parallel()
-	db, _ := opened(t)
-	r, _ := running(t, audit.Options{Store: db})
-	ids := keep(t, r, 2)
-	child := record(t, func(rec *exchange.Record) { rec.Parent, rec.Txn = ids[0], ids[0] })
-	if err := r.Record(t.Context(), child); err != nil {
-		t.Fatal(err)
-	}
-	rows, err := db.Lineage(t.Context(), ids[0])
-	if err != nil || len(rows) != 2 || rows[0].ID != ids[0] || rows[1].ID != string(child.ID) {
-		t.Errorf("%d rows, %v", len(rows), err)
-	}
-}
