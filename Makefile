@@ -15,7 +15,7 @@ ROUNDS        ?= 1000
 RECORDS       ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build run test race short mutate killtest fuzz bench bench-audit bench-records lint verify generate postgres tools clean ci
+.PHONY: help demo build run test race short mutate killtest fuzz bench bench-audit bench-replay bench-records bench-revoke revoketest lint verify generate postgres tools clean ci
 
 ##@ Demo
 demo: build postgres ## one real token exchange, end to end; ONCE=1 exits after the story, PORTS=free picks free ports
@@ -36,13 +36,20 @@ short: postgres ## every test without the race detector: quicker while writing
 killtest: postgres ## SIGKILL the binary (and its PostgreSQL) under load ROUNDS times (default 1000): no token without its record
 	$(GO) test ./internal/app -run '^TestKilledStraitLosesNoAnsweredRecord$$' -count 1 -v -timeout 60m -args -kill-rounds $(ROUNDS)
 mutate: ## turn each comparison of the engine, one at a time: a test must turn red (half an hour)
-	$(GO) test ./internal/policy -run '^TestEveryMutantIsCaught$$' -count 1 -timeout 2h -args -mutate .
+	$(GO) test ./internal/policy -run '^TestEveryMutantIsCaught$$' -count 1 -v -timeout 3h -args -mutate .
 fuzz: ## each fuzz target for FUZZTIME (default 10s)
 	./scripts/fuzz.sh $(FUZZTIME)
-bench: postgres ## the whole exchange beside the bare cryptography, as ratios in one run
+bench: postgres ## the whole exchange beside the bare cryptography, a decision with 10 and 10,000 policies, lint and reach; as ratios in one run
 	./scripts/bench.sh $(BENCHTIME)
 bench-audit: postgres ## the whole exchange with durable records beside a null recorder, on a disk; pg_test_fsync beside it
 	./scripts/bench-audit.sh
+revoketest: postgres ## ROUNDS (default 1000) races of exchanges against a revocation on two replicas: no child escapes
+	$(GO) test ./internal/app -run '^TestNoChildEscapesARevocation$$' -count 1 -v -timeout 60m -args -revoke-rounds $(ROUNDS)
+bench-revoke: postgres ## what revocations cost: a million ids beside none, another replica, orders over RECORDS records (default 10 million)
+	./scripts/bench-revoke.sh $(RECORDS)
+bench-replay: ## 100,000 recorded requests decided again, and what keeping claims costs an exchange
+	$(GO) test ./internal/rehearsal/replay -run XXX -bench Replay -benchtime 3x
+	$(GO) test ./internal/rehearsal/replay -run XXX -bench Record -benchtime 100000x
 bench-records: postgres ## the first page of every filter over RECORDS records (default 10 million)
 	./scripts/bench-records.sh $(RECORDS)
 

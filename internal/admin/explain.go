@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,9 +17,16 @@ import (
 // Explain rehearses an exchange on what decides now: rehearsal.Stage.Rehearse.
 type Explain func(context.Context, rehearsal.Question) (*rehearsal.Answer, error)
 
-// explainBody is the body of POST /explain. Of each party a token or what it
-// would say, not both.
+// ExplainAgain decides a recorded exchange once more: at the configuration of its
+// revision, or of now. It answers ErrNoRecord.
+type ExplainAgain func(ctx context.Context, id string, now bool) (*rehearsal.Again, error)
+
+// explainBody is the body of POST /explain: an exchange to come, where of each
+// party there is a token or what it would say, not both; or a recorded one.
 type explainBody struct {
+	Exchange string `json:"exchange"`
+	At       string `json:"at"` // of a recorded one: its own revision, or now
+
 	Client             string       `json:"client"`
 	Grant              string       `json:"grant"`
 	SubjectToken       string       `json:"subjectToken"`
@@ -54,6 +62,9 @@ func (a *server) explain(w http.ResponseWriter, r *http.Request) error {
 	if err := strict(body, &in); err != nil {
 		return err
 	}
+	if in.Exchange != "" || in.At != "" {
+		return a.explainAgain(w, r, &in)
+	}
 	question, faults := in.question()
 	if len(faults) > 0 {
 		return invalid(faults)
@@ -66,6 +77,38 @@ func (a *server) explain(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return reply(w, http.StatusOK, answer)
+}
+
+// The words of at.
+const (
+	atRecord = "record"
+	atNow    = "now"
+)
+
+// explainAgain answers POST /explain about a recorded exchange.
+func (a *server) explainAgain(w http.ResponseWriter, r *http.Request, in *explainBody) error {
+	alone := explainBody{Exchange: in.Exchange, At: in.At}
+	var faults []catalog.FieldError
+	switch {
+	case !reflect.DeepEqual(*in, alone):
+		faults = append(faults, catalog.FieldError{Pointer: "/exchange", Code: catalog.CodeConflict, Message: "the record says what was asked; leave all else but at out"})
+	case !aDecisionID.MatchString(in.Exchange):
+		faults = append(faults, catalog.FieldError{Pointer: "/exchange", Code: catalog.CodeValue, Message: "is no decision id, such as X-Strait-Decision gives"})
+	}
+	if in.At != "" && in.At != atRecord && in.At != atNow {
+		faults = append(faults, catalog.FieldError{Pointer: "/at", Code: catalog.CodeValue, Message: "is neither record nor now"})
+	}
+	if len(faults) > 0 {
+		return invalid(faults)
+	}
+	again, err := a.ExplainAgain(r.Context(), in.Exchange, in.At == atNow)
+	if errors.Is(err, ErrNoRecord) {
+		return invalid([]catalog.FieldError{{Pointer: "/exchange", Code: catalog.CodeReference, Message: "there is no record of this decision; strait audit list shows some"}})
+	}
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, again)
 }
 
 // question reads the body as a rehearsal takes it.

@@ -117,3 +117,36 @@ func TestExplainNeverEchoesAToken(t *testing.T) {
 		}
 	}
 }
+
+// TestARecordedExchangeIsExplained: by its id alone, and by nothing that is no id.
+func TestARecordedExchangeIsExplained(t *testing.T) {
+	t.Parallel()
+	const id = "0198c1d2-7a30-7c11-8f00-3b1f5d0a9e21"
+	var asked string
+	b := newBenchWith(t, func(o *Options) {
+		o.ExplainAgain = func(_ context.Context, id string, now bool) (*rehearsal.Again, error) {
+			asked = id
+			if now {
+				return nil, ErrNoRecord
+			}
+			return &rehearsal.Again{Answer: *denied(), Exchange: exchange.ID(id), Revision: 7, Agrees: true}, nil
+		}
+	})
+	a := b.call("POST", "/admin/v1/explain", `{"exchange":"`+id+`"}`).want(t, 200)
+	if a.json["decision"] != "denied" || a.json["agrees"] != true || a.json["exchange"] != id || asked != id {
+		t.Errorf("%s", a.body)
+	}
+	b.call("POST", "/admin/v1/explain", `{"exchange":"`+id+`","at":"record"}`).want(t, 200)
+	for body, pointer := range map[string]string{
+		`{"exchange":"` + id + `","at":"now"}`:                              "/exchange",
+		`{"exchange":"` + id + `","at":"then"}`:                             "/at",
+		`{"exchange":"` + id + `","client":"edge"}`:                         "/exchange",
+		`{"exchange":"` + id + `","subject":{"issuer":"okta","claims":{}}}`: "/exchange",
+		`{"exchange":"x"}`: "/exchange",
+		`{"at":"now","client":"edge","subject":{"issuer":"okta","claims":{"sub":"alice"}}}`: "/exchange",
+	} {
+		if a := b.call("POST", "/admin/v1/explain", body).want(t, 422); !strings.Contains(a.body, `"pointer":"`+pointer+`"`) {
+			t.Errorf("%s: %s", body, a.body)
+		}
+	}
+}

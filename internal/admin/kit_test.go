@@ -221,6 +221,13 @@ func (b *bench) Record(_ context.Context, id string) (audit.Row, error) {
 	return audit.Row{}, ErrNoRecord
 }
 
+func (b *bench) Lineage(_ context.Context, id string, _, _ int) ([]audit.Row, error) {
+	if _, err := b.Record(context.Background(), id); err != nil {
+		return nil, err
+	}
+	return b.records, nil
+}
+
 // memory is a catalog.Store without a database.
 type memory struct {
 	mu       sync.Mutex

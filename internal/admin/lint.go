@@ -2,6 +2,10 @@ package admin
 
 import (
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
@@ -11,13 +15,37 @@ import (
 // becomes reachable, and of what no longer is.
 const maxChanged = 1000
 
-// lint answers GET /lint: what there is to find in the catalogue now. Tests are
-// not at hand here, so nothing is said of them.
+// lint answers GET /lint: what there is to find in the catalogue now, with usage
+// what the log shows to be unused too. Tests are not at hand here, so nothing is
+// said of them.
 func (a *server) lint(w http.ResponseWriter, r *http.Request) error {
-	if _, err := query(r); err != nil {
+	values, err := query(r, "usage")
+	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, a.lintOf(a.Catalog.Current()))
+	o := analysis.Options{Now: a.Clock(), Claims: a.Claims}
+	if text := values.Get("usage"); text != "" {
+		if o.Usage, err = a.usage(w, r, text); err != nil {
+			return err
+		}
+	}
+	return reply(w, http.StatusOK, analysis.Lint(a.Catalog.Current(), o))
+}
+
+// The days that usage can be asked for: fewer say nothing, more are in no log.
+const minUsageDays, maxUsageDays = 7, 400
+
+// usage reads the log for as many days as were asked for.
+func (a *server) usage(w http.ResponseWriter, r *http.Request, text string) (*analysis.Usage, error) {
+	days, err := strconv.Atoi(strings.TrimSuffix(text, "d"))
+	if err != nil || !strings.HasSuffix(text, "d") || days < minUsageDays || days > maxUsageDays {
+		return nil, refuse(Unreadable, "usage is not a number of days from 7d to 400d, such as 90d")
+	}
+	if a.Usage == nil {
+		return nil, refuse(Unreadable, "usage cannot be told here: there is no log")
+	}
+	patient(w)
+	return a.Usage(r.Context(), time.Duration(days)*24*time.Hour)
 }
 
 func (a *server) lintOf(s *catalog.Snapshot) *analysis.Report {
@@ -34,4 +62,11 @@ type outlook struct {
 func (a *server) outlook(before, after *catalog.Snapshot) outlook {
 	change := analysis.Compare(before, after, a.Clock()).First(maxChanged)
 	return outlook{a.lintOf(after).NewSince(a.lintOf(before)), &change}
+}
+
+// outlookWithout compares the catalogue with itself without an object.
+func (a *server) outlookWithout(ref catalog.Ref) outlook {
+	before := a.Catalog.Current()
+	left := slices.DeleteFunc(before.Entries(), func(e *catalog.Entry) bool { return e.Ref() == ref })
+	return a.outlook(before, catalog.NewSnapshot(before.Revision, left...))
 }

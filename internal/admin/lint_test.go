@@ -86,6 +86,13 @@ func TestDryRunTellsWhatAChangeBrings(t *testing.T) {
 	told("apply", a.json)
 	put := b.call("PUT", "/admin/v1/exchange-policies/p?dryRun=true", wider, headerLine{"If-Match", "*"}).want(t, 200)
 	told("put", put.json["status"].(map[string]any))
+	gone := b.call("DELETE", "/admin/v1/exchange-policies/p?dryRun=true", "", headerLine{"If-Match", "*"}).want(t, 200)
+	if got := items(gone.json["findings"], "code", "object"); !slices.Equal(got, []string{"client-without-policy Client/edge"}) {
+		t.Errorf("delete: findings = %q", got)
+	}
+	if lost := items(gone.json["reach"].(map[string]any)["noLongerReachable"], "target", "scope"); !slices.Equal(lost, []string{"orders read"}) {
+		t.Errorf("delete: lost %q", lost)
+	}
 	if put.header.Get("ETag") != "" || b.store.revision != 1 {
 		t.Errorf("ETag %q, revision %d: a preview does not exist", put.header.Get("ETag"), b.store.revision)
 	}

@@ -150,16 +150,20 @@ func (a *server) replyObject(w http.ResponseWriter, code int, e *catalog.Entry) 
 	return reply(w, code, view(e, etag, a.health(e.Kind)))
 }
 
-// delete answers DELETE /{plural}/{name}.
+// delete answers DELETE /{plural}/{name}: 204, or of a dry run 200 and what the
+// change would mean.
 func (a *server) delete(kind catalog.Kind) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		write, err := a.accompany(r)
 		if err != nil {
 			return err
 		}
-		err = a.Catalog.Delete(r.Context(), catalog.Ref{Kind: kind, Name: mux.Vars(r)["name"]}, write)
-		if err != nil {
+		ref := catalog.Ref{Kind: kind, Name: mux.Vars(r)["name"]}
+		if err = a.Catalog.Delete(r.Context(), ref, write); err != nil {
 			return placed(err, nil)
+		}
+		if write.DryRun {
+			return reply(w, http.StatusOK, a.outlookWithout(ref))
 		}
 		w.WriteHeader(http.StatusNoContent)
 		return nil

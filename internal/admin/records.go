@@ -28,6 +28,9 @@ type Records interface {
 	Records(ctx context.Context, f audit.Filter, limit int, after string) (page []audit.Row, next string, err error)
 	// Record reads one record; ErrNoRecord.
 	Record(ctx context.Context, id string) (audit.Row, error)
+	// Lineage reads the records of the tree that an exchange is in, at most so
+	// many nodes and hops, and those whose actor token is of it; ErrNoRecord.
+	Lineage(ctx context.Context, id string, nodes, hops int) ([]audit.Row, error)
 }
 
 // aDecisionID matches a decision id (UUIDv7, RFC 9562 §5.7).

@@ -52,6 +52,9 @@ type Report struct {
 	Time       time.Time `json:"time"`
 	Findings   []Finding `json:"findings"`   // worst first; never nil
 	Suppressed int       `json:"suppressed"` // findings that annotations hide
+	// Usage is the time that findings about usage look at; nil where the log was
+	// not asked.
+	Usage *UsageWindow `json:"usage,omitempty"`
 }
 
 // Count is how many findings have the severity.

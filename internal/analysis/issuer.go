@@ -3,6 +3,7 @@ package analysis
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
@@ -32,8 +33,13 @@ func issuerRules() []Rule {
 			check: (*inspection).mutableClaims,
 		},
 		{
-			Code: "review-overdue", Severity: Warning, Title: "A review that is overdue",
-			Why:   "What was approved once is not what is there now; with onOverdue: suspend the policy denies by now.",
+			Code: "vacuous-all", Severity: Warning, Title: "A rule that an empty list passes",
+			Why:   "all(…) of a list without members is true: who has no group at all passes a rule that each of the groups be a known one (case POL-013).",
+			check: (*inspection).vacuous,
+		},
+		{
+			Code: "review-overdue", Severity: Error, Title: "A review that is overdue",
+			Why:   "What was approved once is not what is there now. An error where the policy denies by now (onOverdue: suspend).",
 			check: (*inspection).overdue,
 		},
 	}
@@ -47,10 +53,10 @@ func (in *inspection) multiTenant() {
 		if p == nil && i.Spec.Keys.Discovery != nil {
 			p = providerOf(strings.TrimSuffix(i.Spec.Keys.Discovery.URL, "/.well-known/openid-configuration"))
 		}
-		if p == nil || !alive(i.Object, i.Spec.Mode, in.Now) || names(in.reads(expr.IssuerRule, i.Spec.ClaimValidationRules), "", p.tenant) {
+		if p == nil || !alive(i.Object, i.Spec.Mode, in.Now) || meet(in.reads(expr.IssuerRule, i.Spec.ClaimValidationRules).of(""), p.tenant) {
 			continue
 		}
-		open, used := in.openTo(i.Metadata.Name, p.tenant)
+		open, used := in.openTo(i, p.tenant)
 		if used && len(open) == 0 {
 			continue
 		}
@@ -63,15 +69,20 @@ func (in *inspection) multiTenant() {
 }
 
 // openTo are the policies that take the issuer's tokens without a look at one of
-// the claims; used says whether any takes them.
-func (in *inspection) openTo(issuer string, claims []string) (open []string, used bool) {
+// the claims; used says whether any takes them. All conditions of a policy must
+// hold, so that the actor's may look at the subject too.
+func (in *inspection) openTo(issuer *catalog.Of[catalog.TrustedIssuer], claims []string) (open []string, used bool) {
 	for _, p := range in.enforced() {
-		looked := true
-		if s := p.Spec.Subject; s != nil && slices.Contains(s.Issuers, issuer) {
-			used, looked = true, names(in.reads(expr.Condition, s.Conditions), exchange.RoleSubject, claims)
+		reads := in.reads(expr.Condition, conditions(p.Spec))
+		looks := func(role exchange.Role) bool {
+			return meet(reads.of(role), claims) || slices.Contains(reads.Subjects, role) && in.mapsFrom(issuer, claims)
 		}
-		if a := p.Spec.Actor; a != nil && slices.Contains(a.Issuers, issuer) {
-			used, looked = true, looked && names(in.reads(expr.Condition, a.Conditions), exchange.RoleActor, claims)
+		looked := true
+		if s := p.Spec.Subject; s != nil && slices.Contains(s.Issuers, issuer.Metadata.Name) {
+			used, looked = true, looks(exchange.RoleSubject)
+		}
+		if a := p.Spec.Actor; a != nil && slices.Contains(a.Issuers, issuer.Metadata.Name) {
+			used, looked = true, looked && looks(exchange.RoleActor)
 		}
 		if !looked {
 			open = append(open, p.Metadata.Name)
@@ -80,12 +91,22 @@ func (in *inspection) openTo(issuer string, claims []string) (open []string, use
 	return open, used
 }
 
-// names says whether one of the reads names one of the claims. Who reads all
-// claims names none.
-func names(reads []expr.Read, of exchange.Role, claims []string) bool {
-	return slices.ContainsFunc(reads, func(r expr.Read) bool {
-		return r.Of == of && !r.Whole() && slices.Contains(claims, r.Path[0])
-	})
+// mapsFrom: the mapped subject of the issuer says what one of the claims says.
+func (in *inspection) mapsFrom(issuer *catalog.Of[catalog.TrustedIssuer], claims []string) bool {
+	m := issuer.Spec.ClaimMappings.Subject
+	return slices.Contains(claims, m.Claim) || meet(in.reads(expr.SubjectMapping, expression(m)).of(""), claims)
+}
+
+// conditions are all of a policy, on the subject and on the actor.
+func conditions(p *catalog.ExchangePolicy) []catalog.Rule {
+	var all []catalog.Rule
+	if p.Subject != nil {
+		all = slices.Clone(p.Subject.Conditions)
+	}
+	if p.Actor != nil {
+		all = append(all, p.Actor.Conditions...)
+	}
+	return all
 }
 
 func (in *inspection) noAudience() {
@@ -123,23 +144,34 @@ var mutable = []string{
 
 func (in *inspection) mutableClaims() {
 	for _, i := range in.Issuers() {
-		m := i.Spec.ClaimMappings.Subject
-		if slices.Contains(mutable, m.Claim) {
-			in.find(i.Object, "/spec/claimMappings/subject/claim", "%s becomes the sub of issued tokens, and can be changed or given to somebody else", m.Claim).
-				fix("map sub, or another identifier that the issuer never gives twice")
+		if alive(i.Object, i.Spec.Mode, in.Now) {
+			in.mutableInIssuer(i)
 		}
-		in.mutableReads(i.Object, "/spec/claimMappings/subject/expression", in.reads(expr.SubjectMapping, expression(m)), "", false)
-		rules := in.reads(expr.IssuerRule, i.Spec.ClaimValidationRules)
-		in.mutableReads(i.Object, "/spec/claimValidationRules", rules, "", names(rules, "", verified))
 	}
 	for _, p := range in.enforced() {
+		all := in.reads(expr.Condition, conditions(p.Spec))
 		if s := p.Spec.Subject; s != nil {
-			in.mutableConditions(p, "/spec/subject/conditions", s.Conditions, s.Issuers, exchange.RoleSubject)
+			in.mutableReads(p.Object, "/spec/subject/conditions", in.reads(expr.Condition, s.Conditions), all, p.Spec)
 		}
 		if a := p.Spec.Actor; a != nil {
-			in.mutableConditions(p, "/spec/actor/conditions", a.Conditions, a.Issuers, exchange.RoleActor)
+			in.mutableReads(p.Object, "/spec/actor/conditions", in.reads(expr.Condition, a.Conditions), all, p.Spec)
 		}
 	}
+	for _, g := range in.Guardrails() {
+		all := in.reads(expr.GuardrailRule, g.Spec.Deny)
+		in.mutableReads(g.Object, "/spec/deny", all, all, &catalog.ExchangePolicy{})
+	}
+}
+
+func (in *inspection) mutableInIssuer(i *catalog.Of[catalog.TrustedIssuer]) {
+	m := i.Spec.ClaimMappings.Subject
+	if slices.Contains(mutable, m.Claim) {
+		in.find(i.Object, "/spec/claimMappings/subject/claim", "%s becomes the sub of issued tokens, and can be changed or given to somebody else", m.Claim).
+			fix("map sub, or another identifier that the issuer never gives twice")
+	}
+	in.mutableOf(i.Object, "/spec/claimMappings/subject/expression", in.reads(expr.SubjectMapping, expression(m)).of(""), false)
+	rules := in.reads(expr.IssuerRule, i.Spec.ClaimValidationRules).of("")
+	in.mutableOf(i.Object, "/spec/claimValidationRules", rules, meet(rules, verified))
 }
 
 var verified = []string{"email_verified"}
@@ -151,32 +183,63 @@ func expression(m catalog.SubjectMapping) []catalog.Rule {
 	return []catalog.Rule{{Expression: m.Expression}}
 }
 
-// mutableConditions: an e-mail address is as good as its verification, which the
-// conditions themselves look at, or each of the issuers.
-func (in *inspection) mutableConditions(p *catalog.Of[catalog.ExchangePolicy], path string, rules []catalog.Rule, issuers []string, of exchange.Role) {
-	reads := in.reads(expr.Condition, rules)
-	checked := len(issuers) > 0 && !slices.ContainsFunc(issuers, func(name string) bool {
-		i := in.Issuer(name)
-		return i == nil || !names(in.reads(expr.IssuerRule, i.Spec.ClaimValidationRules), "", verified)
-	})
-	in.mutableReads(p.Object, path, reads, of, checked || names(reads, of, verified))
+// mutableReads: an e-mail address is as good as its verification, which one of all
+// the conditions looks at, or each of the issuers.
+func (in *inspection) mutableReads(o catalog.Object, path string, reads, all Reading, p *catalog.ExchangePolicy) {
+	var subjects, actors []string
+	if p.Subject != nil {
+		subjects = p.Subject.Issuers
+	}
+	if p.Actor != nil {
+		actors = p.Actor.Issuers
+	}
+	in.mutableOf(o, path, reads.of(exchange.RoleSubject), in.verify(subjects) || meet(all.of(exchange.RoleSubject), verified))
+	in.mutableOf(o, path, reads.of(exchange.RoleActor), in.verify(actors) || meet(all.of(exchange.RoleActor), verified))
 }
 
-// mutableReads finds the mutable claims among the reads; email only where nothing
-// says that it was verified.
-func (in *inspection) mutableReads(o catalog.Object, path string, reads []expr.Read, of exchange.Role, emailVerified bool) {
-	var seen []string
-	for _, r := range reads {
-		if r.Of != of || r.Whole() || slices.Contains(seen, r.Path[0]) || !slices.Contains(mutable, r.Path[0]) {
-			continue
-		}
-		seen = append(seen, r.Path[0])
+// verify: each of the issuers has a rule on email_verified.
+func (in *inspection) verify(issuers []string) bool {
+	return len(issuers) > 0 && !slices.ContainsFunc(issuers, func(name string) bool {
+		i := in.Issuer(name)
+		return i == nil || !meet(in.reads(expr.IssuerRule, i.Spec.ClaimValidationRules).of(""), verified)
+	})
+}
+
+// mutableOf finds the mutable claims among those that are read; email only where
+// nothing says that it was verified.
+func (in *inspection) mutableOf(o catalog.Object, path string, claims []string, emailVerified bool) {
+	for _, claim := range claims {
 		switch {
-		case r.Path[0] != "email":
-			in.find(o, path, "%s decides here, and can be changed or given to somebody else", r.Path[0]).fix("decide on sub, or on a group or role that the issuer's administrators give")
+		case !slices.Contains(mutable, claim):
+		case claim != "email":
+			in.find(o, path, "%s decides here, and can be changed or given to somebody else", claim).fix("decide on sub, or on a group or role that the issuer's administrators give")
 		case !emailVerified:
 			in.find(o, path, "email decides here, and nothing says that the issuer verified it").fix("ask for email_verified == true too, or decide on sub")
 		}
+	}
+}
+
+// vacuous: of a guardrail, all(…) of an empty list forbids; that is no way in.
+func (in *inspection) vacuous() {
+	for _, i := range in.Issuers() {
+		if alive(i.Object, i.Spec.Mode, in.Now) {
+			in.vacuousIn(i.Object, "/spec/claimValidationRules", expr.IssuerRule, i.Spec.ClaimValidationRules)
+		}
+	}
+	for _, p := range in.enforced() {
+		if s := p.Spec.Subject; s != nil {
+			in.vacuousIn(p.Object, "/spec/subject/conditions", expr.Condition, s.Conditions)
+		}
+		if a := p.Spec.Actor; a != nil {
+			in.vacuousIn(p.Object, "/spec/actor/conditions", expr.Condition, a.Conditions)
+		}
+	}
+}
+
+func (in *inspection) vacuousIn(o catalog.Object, path string, kind expr.Kind, rules []catalog.Rule) {
+	for _, read := range in.reads(kind, rules).Vacuous {
+		list := strings.TrimPrefix(strings.Join(append([]string{string(read.Of), "claims"}, read.Path...), "."), ".")
+		in.find(o, path, "an empty %s passes", list).fix("ask for a member too: size(%s) > 0 && …", list)
 	}
 }
 
@@ -187,10 +250,11 @@ func (in *inspection) overdue() {
 		if day == nil || in.Now.Before(day.Time.AddDate(0, 0, 1)) {
 			continue
 		}
-		f := in.find(e.Object, "/governance/reviewBy", "the review was due on %s", day.Time.Format("2006-01-02"))
+		severity, effect := Warning, ""
 		if p, is := e.Spec.(*catalog.ExchangePolicy); is && suspends(p) {
-			f = in.find(e.Object, "/governance/reviewBy", "the review was due on %s, and the policy denies until it is done", day.Time.Format("2006-01-02")).as(Error)
+			severity, effect = Error, ", and the policy denies until it is done"
 		}
-		f.fix("look at it with its owner, %s, and set the next date", e.Governance.Owner)
+		in.find(e.Object, "/governance/reviewBy", "the review was due on %s%s", day.Time.Format(time.DateOnly), effect).as(severity).
+			fix("look at it with its owner, %s, and set the next date", e.Governance.Owner)
 	}
 }

@@ -6,21 +6,30 @@ import (
 	"time"
 
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/expr"
 )
 
-// Claims says which claims an expression reads; nothing where it does not
-// compile, since a write refuses that anyway.
-type Claims func(kind expr.Kind, source string) []expr.Read
+// Reading is what an expression names of tokens: claims, and whose mapped subject
+// (subject.sub, actor.sub).
+type Reading struct {
+	Claims   []expr.Read
+	Subjects []exchange.Role
+	Vacuous  []expr.Read // of those, the lists of which all(…) is asked alone
+}
+
+// Claims says what an expression reads; nothing where it does not compile, since
+// a write refuses that anyway.
+type Claims func(kind expr.Kind, source string) Reading
 
 // ClaimsOf reads with a compiler.
 func ClaimsOf(c *expr.Compiler) Claims {
-	return func(kind expr.Kind, source string) []expr.Read {
+	return func(kind expr.Kind, source string) Reading {
 		program, err := c.Compile(kind, source)
 		if err != nil {
-			return nil
+			return Reading{}
 		}
-		return program.Reads()
+		return Reading{program.Reads(), program.Subjects(), program.Vacuous()}
 	}
 }
 
@@ -43,6 +52,8 @@ type Options struct {
 	// Denied names the policies that a test denies an exchange in; nil where no
 	// tests are at hand, so that nothing is said of them.
 	Denied map[string]bool
+	// Usage is what the audit log tells; nil where it was not asked.
+	Usage *Usage
 }
 
 // Rule is one lint, as docs/lint.md has it.
@@ -57,7 +68,7 @@ type Rule struct {
 
 // Rules is every lint, in the order of docs/lint.md.
 func Rules() []Rule {
-	return slices.Concat(issuerRules(), policyRules(), clientRules(), suppressionRules())
+	return slices.Concat(issuerRules(), policyRules(), clientRules(), usageRules(), suppressionRules())
 }
 
 // inspection is one run over a snapshot.
@@ -81,6 +92,9 @@ func Lint(s *catalog.Snapshot, o Options) *Report {
 		}
 	}
 	report := &Report{Revision: s.Revision, Time: o.Now, Findings: []Finding{}}
+	if o.Usage != nil {
+		report.Usage = &UsageWindow{Asked: o.Usage.Asked, Since: o.Usage.Since}
+	}
 	in.suppress(report)
 	slices.SortFunc(report.Findings, Finding.compare)
 	return report
@@ -128,14 +142,27 @@ func (in *inspection) enforced() []*catalog.Of[catalog.ExchangePolicy] {
 	return all
 }
 
-// reads are the claims that the rules read.
-func (in *inspection) reads(kind expr.Kind, rules []catalog.Rule) []expr.Read {
-	if in.Claims == nil {
-		return nil
+// reads is what the rules read.
+func (in *inspection) reads(kind expr.Kind, rules []catalog.Rule) (all Reading) {
+	if in.Options.Claims == nil {
+		return all
 	}
-	var all []expr.Read
 	for _, rule := range rules {
-		all = append(all, in.Claims(kind, rule.Expression)...)
+		one := in.Options.Claims(kind, rule.Expression)
+		all.Claims, all.Subjects = append(all.Claims, one.Claims...), append(all.Subjects, one.Subjects...)
+		all.Vacuous = append(all.Vacuous, one.Vacuous...)
+	}
+	return all
+}
+
+// of are the first steps of the claims of one token that are read, each once. Who
+// reads all claims names none.
+func (r Reading) of(role exchange.Role) []string {
+	var all []string
+	for _, read := range r.Claims {
+		if read.Of == role && !read.Whole() && !slices.Contains(all, read.Path[0]) {
+			all = append(all, read.Path[0])
+		}
 	}
 	return all
 }

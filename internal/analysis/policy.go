@@ -194,19 +194,30 @@ var cached = []string{"iss", "sub", "aud", "scope", "scp", "client_id", "azp", "
 
 func (in *inspection) uncached() {
 	for _, p := range in.enforced() {
-		if p.Spec.Subject == nil {
-			continue
+		if s := p.Spec.Subject; s != nil {
+			in.uncachedReads(p.Object, "/spec/subject/conditions", in.reads(expr.Condition, s.Conditions))
 		}
-		var others []string
-		for _, r := range in.reads(expr.Condition, p.Spec.Subject.Conditions) {
-			if r.Of == exchange.RoleSubject && !r.Whole() && !slices.Contains(cached, r.Path[0]) && !slices.Contains(others, r.Path[0]) {
-				others = append(others, r.Path[0])
+		if a := p.Spec.Actor; a != nil {
+			in.uncachedReads(p.Object, "/spec/actor/conditions", in.reads(expr.Condition, a.Conditions))
+		}
+	}
+	for _, g := range in.Guardrails() {
+		in.uncachedReads(g.Object, "/spec/deny", in.reads(expr.GuardrailRule, g.Spec.Deny))
+	}
+}
+
+func (in *inspection) uncachedReads(o catalog.Object, path string, reads Reading) {
+	var others []string
+	for _, role := range []exchange.Role{exchange.RoleSubject, exchange.RoleActor} {
+		for _, claim := range reads.of(role) {
+			if !slices.Contains(cached, claim) {
+				others = append(others, string(role)+".claims."+claim)
 			}
 		}
-		if len(others) > 0 {
-			in.find(p.Object, "/spec/subject/conditions", "%s may change while a gateway still uses what was issued", strings.Join(others, ", ")).
-				fix("keep the lifetime short, or have the gateway cache by the subject token itself")
-		}
+	}
+	if len(others) > 0 {
+		in.find(o, path, "%s may change while a gateway still uses what was issued", strings.Join(others, ", ")).
+			fix("keep the lifetime short, or have the gateway cache by the subject token itself")
 	}
 }
 

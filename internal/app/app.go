@@ -25,6 +25,7 @@ import (
 	"github.com/strait-sts/strait/internal/pgserver"
 	"github.com/strait-sts/strait/internal/policy"
 	"github.com/strait-sts/strait/internal/postgres"
+	"github.com/strait-sts/strait/internal/revocation"
 	"github.com/strait-sts/strait/internal/server"
 	"github.com/strait-sts/strait/internal/telemetry"
 	"github.com/strait-sts/strait/internal/trust"
@@ -35,9 +36,15 @@ var (
 	_ catalog.Store     = (*postgres.DB)(nil)
 	_ keyring.Store     = (*postgres.DB)(nil)
 	_ audit.Store       = (*postgres.DB)(nil)
+	_ revocation.Store  = (*postgres.DB)(nil)
 	_ audit.Signer      = (*keyring.Ring)(nil)
 	_ trust.OwnKeys     = (*keyring.Ring)(nil)
 	_ exchange.Recorder = (*audit.Recorder)(nil)
+
+	_ exchange.Revocations = (*revocation.Set)(nil)
+	_ exchange.Revoker     = (*revocation.Set)(nil)
+	_ audit.Revocations    = (*revocation.Set)(nil)
+
 	_ oauth.Sampler     = (*audit.Sampler)(nil)
 	_ oauth.Limits      = (*limit.Limits)(nil)
 	_ oauth.Metrics     = (*telemetry.Metrics)(nil)
@@ -56,6 +63,9 @@ type Options struct {
 	Version string
 	Log     io.Writer // where the log goes
 	Clock   func() time.Time
+	// Steady is a clock for the age of what is known, whatever Clock shows; nil:
+	// time.Now.
+	Steady func() time.Time
 }
 
 // App is a running Strait.
@@ -63,6 +73,7 @@ type App struct {
 	cfg     config.Config
 	log     *slog.Logger
 	clock   func() time.Time
+	steady  func() time.Time
 	metrics *telemetry.Metrics
 
 	server      *server.Server
@@ -72,10 +83,12 @@ type App struct {
 	catalog     *catalog.Catalog
 	expressions *expr.Compiler
 	trust       *trust.Trust
+	revocations *revocation.Set
 	recorder    *audit.Recorder
 	anchor      *audit.FileAnchor // nil: checkpoints are kept in the database alone
 	engine      *policy.Engine
 	claims      analysis.Claims
+	used        usage
 
 	world   atomic.Pointer[exchange.World]
 	rebuild sync.Mutex
@@ -115,7 +128,10 @@ func Start(ctx context.Context, cfg config.Config, o Options) (*App, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	a := &App{cfg: cfg, clock: o.Clock, log: telemetry.NewLogger(o.Log, cfg.LogFormat, cfg.LogLevel)}
+	if o.Steady == nil {
+		o.Steady = time.Now
+	}
+	a := &App{cfg: cfg, clock: o.Clock, steady: o.Steady, log: telemetry.NewLogger(o.Log, cfg.LogFormat, cfg.LogLevel)}
 	if err := a.start(ctx, o.Version); err != nil {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
@@ -134,6 +150,7 @@ func (a *App) start(ctx context.Context, version string) error {
 		{"database", a.openDatabase},
 		{"keys", a.openKeys},
 		{"catalogue", a.openCatalog},
+		{"revocations", a.openRevocations},
 		{"background work", func(ctx context.Context) error { return a.begin(ctx, version) }},
 		{"endpoints", a.serve},
 	} {
@@ -176,13 +193,14 @@ func (a *App) begin(ctx context.Context, version string) error {
 	a.metrics = telemetry.NewMetrics(version, a.poolStats)
 	a.trust = a.newTrust()
 	a.metrics.WatchIssuers(a.issuerStats)
+	a.metrics.WatchRevocations(a.revocationStats)
 	if err := a.openRecorder(); err != nil {
 		return err
 	}
 	a.refresh()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopWork = stop
-	for _, run := range []func(context.Context){a.recorder.Run, a.trust.Run, a.watch, a.keepPartitions, a.pruneClaims} {
+	for _, run := range []func(context.Context){a.recorder.Run, a.trust.Run, a.watch, a.watchRevocations, a.keepPartitions, a.pruneClaims, a.pruneRevocations} {
 		a.work.Go(func() { run(work) })
 	}
 	return nil

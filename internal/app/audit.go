@@ -37,7 +37,7 @@ func CheckpointOpener(jwks []byte) (audit.Opener, error) {
 
 // openRecorder makes the recorder, with the anchor that is set.
 func (a *App) openRecorder() error {
-	o := audit.Options{Store: a.db, Clock: a.clock, Logger: a.log, Signer: a.ring}
+	o := audit.Options{Store: a.db, Clock: a.clock, Logger: a.log, Signer: a.ring, Revocations: a.revocations}
 	if path := a.cfg.AuditAnchor; path != "" {
 		var err error
 		if a.anchor, err = audit.OpenFileAnchor(path); err != nil {

@@ -42,7 +42,8 @@ func (a *App) serve(context.Context) error {
 		Public:  public,
 		Admin:   []server.Route{{Pattern: admin.Root, Prefix: true, Handler: a.admin()}},
 		Metrics: a.metrics.Handler(),
-		Checks:  []server.Check{{Name: "database", Ready: a.db.Ping}, {Name: "audit", Ready: a.recorder.Ready}},
+		Checks: []server.Check{{Name: "database", Ready: a.db.Ping}, {Name: "audit", Ready: a.recorder.Ready},
+			{Name: "revocations", Ready: a.revocations.Ready}},
 	})
 	return nil
 }
@@ -57,30 +58,40 @@ func (a *App) newFront() (*oauth.Handler, error) {
 	})
 }
 
-// service is the use case with its two parts that outlive every World.
+// service is the use case with its parts that outlive every World.
 func (a *App) service() *exchange.Service {
 	return &exchange.Service{
 		Minter:   mint.New(mint.Options{Keys: a.ring, Issuer: a.cfg.Issuer, Logger: a.log}),
-		Recorder: a.recorder,
-		Issuer:   a.cfg.Issuer,
+		Recorder: a.recorder, Revocations: a.revocations, Revoker: a.revocations,
+		Issuer: a.cfg.Issuer,
+
+		KeepClaims: a.cfg.AuditClaims != "none",
 	}
 }
 
 func (a *App) admin() http.Handler {
 	return admin.New(admin.Options{
 		Token: a.cfg.AdminToken, Catalog: writes{a.catalog, a}, Decode: schema.DecodeJSON, Records: records{a.db}, Audit: proof{a},
-		Changes: a.db.Changes, Keys: a.keys, Trust: issuers{a}, Explain: a.explain, Claims: a.claims, Clock: a.clock,
+		Changes: a.db.Changes, Keys: a.keys, Trust: issuers{a}, Explain: a.explain, ExplainAgain: a.explainAgain, Claims: a.claims, Usage: a.usage, Clock: a.clock,
+		Revocations: revocations{a.revocations, a.db}, Revoked: a.revoked,
 		RequestID: func(r *http.Request) string { return server.RequestID(r.Context()) }, Logger: a.log,
 	})
 }
 
+// revocations is what no longer holds, as the admin API writes and reads it.
+type revocations struct {
+	exchange.Revoker
+	*postgres.DB
+}
+
+// Revoke keeps an order and has it in force here.
+func (r revocations) Revoke(ctx context.Context, order exchange.Revocation) (exchange.RevocationResult, error) {
+	return r.Revoker.Revoke(ctx, order)
+}
+
 // explain rehearses an exchange on the World that decides now.
 func (a *App) explain(ctx context.Context, q rehearsal.Question) (*rehearsal.Answer, error) {
-	stage := rehearsal.Stage{World: a.world.Load(), Issuer: a.cfg.Issuer, Now: a.clock(), Compile: a.engine.Compile}
-	if s := a.catalog.Current(); s.Revision == stage.World.Revision { // else a write is just coming into force
-		stage.Snapshot = s
-	}
-	return stage.Explain(ctx, q)
+	return a.stage().Explain(ctx, q)
 }
 
 // records is the audit log as the admin API reads it.
@@ -93,6 +104,15 @@ func (r records) Record(ctx context.Context, id string) (audit.Row, error) {
 		err = admin.ErrNoRecord
 	}
 	return row, err
+}
+
+// Lineage reads the records of a tree.
+func (r records) Lineage(ctx context.Context, id string, nodes, hops int) ([]audit.Row, error) {
+	rows, err := r.DB.Lineage(ctx, id, nodes, hops)
+	if errors.Is(err, postgres.ErrNotFound) {
+		err = admin.ErrNoRecord
+	}
+	return rows, err
 }
 
 // keys lists the signing keys by their public side.

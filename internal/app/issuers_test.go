@@ -28,7 +28,7 @@ type whole struct {
 }
 
 // started is a Strait on this database that may reach loopback.
-func started(t *testing.T, db ststest.Database, keys, secret string) *whole {
+func started(t *testing.T, db ststest.Database, keys, secret string, change ...func(*config.Config)) *whole {
 	t.Helper()
 	cfg, err := config.Load(func(string) (string, bool) { return "", false }, nil,
 		map[string]string{"public-addr": "127.0.0.1:0", "admin-addr": "127.0.0.1:0", "keys-dir": keys, "log-level": "error"})
@@ -38,6 +38,9 @@ func started(t *testing.T, db ststest.Database, keys, secret string) *whole {
 	cfg.DatabaseURL, cfg.AdminToken = exchange.Secret(db.AppURL), exchange.Secret(rand.Text()+rand.Text())
 	cfg.FetchAllowCIDRs, cfg.FetchAllowHTTP = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, true
 	cfg.Issuer, cfg.IssuerSet = "http://localhost:1", true // the same for all replicas
+	for _, f := range change {
+		f(&cfg)
+	}
 	a, err := Start(t.Context(), cfg, Options{Version: "test", Log: io.Discard, Clock: time.Now})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/strait-sts/strait/internal/expr"
 	"github.com/strait-sts/strait/internal/fetch"
 	"github.com/strait-sts/strait/internal/policy"
+	"github.com/strait-sts/strait/internal/postgres"
 	"github.com/strait-sts/strait/internal/schema"
 	"github.com/strait-sts/strait/internal/trust"
 )
@@ -86,7 +87,7 @@ func (a *App) refresh() {
 
 // watch follows what other replicas write.
 func (a *App) watch(ctx context.Context) {
-	a.db.Watch(ctx, func(topic string, revision int64) {
+	a.db.Watch(ctx, postgres.Watcher{Changed: func(topic string, revision int64) {
 		var err error
 		switch topic {
 		case "catalog":
@@ -102,7 +103,7 @@ func (a *App) watch(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			a.log.Error("a change could not be loaded; what was in force stays", "topic", topic, "error", err)
 		}
-	})
+	}})
 }
 
 // keepPartitions sees to it that the records of the coming months have their

@@ -13,6 +13,7 @@ import (
 
 // issuerRules are the expressions of one trusted issuer, as trust asks them.
 type issuerRules struct {
+	reads    []exchange.ClaimPath
 	rules    []*expr.Program
 	messages []string
 	subject  *expr.Program // nil where a claim is the subject
@@ -26,10 +27,12 @@ func compileIssuer(c *expr.Compiler) trust.Compiler {
 		for _, rule := range entry.ClaimValidationRules {
 			program, fault := c.Compile(expr.IssuerRule, rule.Expression)
 			r.rules, r.messages, err = append(r.rules, program), append(r.messages, rule.Message), errors.Join(err, fault)
+			r.reads = append(r.reads, program.Claims()...)
 		}
 		if source := entry.ClaimMappings.Subject.Expression; source != "" {
 			program, fault := c.Compile(expr.SubjectMapping, source)
 			r.subject, err = program, errors.Join(err, fault)
+			r.reads = append(r.reads, program.Claims()...)
 		}
 		return r, err
 	}
@@ -62,6 +65,9 @@ func (r issuerRules) name(i int) string {
 func (r issuerRules) Subject(claims exchange.Claims, now time.Time) (string, error) {
 	return r.subject.Text(expr.ForToken(claims, now))
 }
+
+// Reads are the claims that rules and mapping name.
+func (r issuerRules) Reads() []exchange.ClaimPath { return r.reads }
 
 // checkExpressions refuses on write what does not compile.
 func checkExpressions(c *expr.Compiler) catalog.Checker {

@@ -41,17 +41,20 @@ var layout = map[string][]string{
 	"internal/policy":              {"internal/exchange", "internal/catalog", "internal/expr"},
 	"internal/mint":                {"internal/exchange", "internal/jws"},
 	"internal/audit":               {"internal/exchange"},
+	"internal/revocation":          {"internal/exchange"},
 	"internal/rehearsal":           {"internal/exchange", "internal/catalog", "internal/mint"},
 	"internal/rehearsal/suite":     {"internal/exchange", "internal/catalog", "internal/manifest", "internal/rehearsal"},
-	"internal/postgres":            {"internal/exchange", "internal/catalog", "internal/keyring", "internal/audit", "migrations"},
+	"internal/rehearsal/replay":    {"internal/exchange", "internal/rehearsal"},
+	"internal/lineage":             {"internal/exchange"},
+	"internal/postgres":            {"internal/exchange", "internal/catalog", "internal/keyring", "internal/audit", "internal/revocation", "migrations"},
 	"internal/pgserver":            {},
 	"internal/oauth":               {"internal/exchange"},
 	"internal/limit":               {},
 	"internal/server":              {},
 	"internal/analysis":            {"internal/exchange", "internal/catalog", "internal/expr"},
-	"internal/admin":               {"internal/exchange", "internal/catalog", "internal/audit", "internal/analysis", "internal/rehearsal", "api"},
+	"internal/admin":               {"internal/lineage", "internal/exchange", "internal/catalog", "internal/audit", "internal/revocation", "internal/analysis", "internal/rehearsal", "api"},
 	"internal/client":              {"internal/exchange", "internal/catalog"},
-	"internal/cli":                 {"internal/analysis", "internal/app", "internal/audit", "internal/catalog", "internal/client", "internal/config", "internal/exchange", "internal/manifest", "internal/pgserver", "internal/postgres", "internal/rehearsal", "internal/rehearsal/suite", "internal/schema"},
+	"internal/cli":                 {"internal/analysis", "internal/app", "internal/audit", "internal/catalog", "internal/client", "internal/config", "internal/exchange", "internal/lineage", "internal/manifest", "internal/pgserver", "internal/postgres", "internal/rehearsal", "internal/rehearsal/replay", "internal/rehearsal/suite", "internal/schema"},
 	"internal/config":              {"internal/exchange"},
 	"internal/telemetry":           {"internal/exchange"},
 	"internal/app":                 {"*"},
@@ -202,7 +205,7 @@ func TestRehearsalsReachNoSigner(t *testing.T) {
 			uses[s.dir] = append(uses[s.dir], imports(s)...)
 		}
 	}
-	reached, next := map[string]bool{}, []string{"internal/rehearsal", "internal/rehearsal/suite"}
+	reached, next := map[string]bool{}, []string{"internal/rehearsal", "internal/rehearsal/suite", "internal/rehearsal/replay"}
 	for len(next) > 0 {
 		dir := next[0]
 		next = next[1:]

@@ -72,6 +72,16 @@ func (c *Catalog) Load(ctx context.Context) (*Snapshot, error) {
 	return loaded.snapshot, nil
 }
 
+// Past is the snapshot that the catalogue was at a revision, as this program reads
+// it now; nothing becomes current. Objects have no secrets there.
+func (c *Catalog) Past(ctx context.Context, h History, revision int64) (*Snapshot, error) {
+	rows, err := h.At(ctx, revision)
+	if err != nil {
+		return nil, fmt.Errorf("the catalogue at revision %d: %w", revision, err)
+	}
+	return c.assemble(revision, rows).snapshot, nil
+}
+
 func (c *Catalog) load(ctx context.Context) (*state, error) {
 	revision, rows, err := c.Store.Load(ctx)
 	if err != nil {

@@ -32,6 +32,14 @@ type Store interface {
 	Commit(ctx context.Context, base int64, c Commit) (revision int64, err error)
 }
 
+// History tells what the catalogue was. A [Store] need not have one.
+type History interface {
+	// At reads the rows of an earlier revision out of the change records, without
+	// secrets, sets and digests. It answers ErrNoHistory where a change up to it is
+	// not there.
+	At(ctx context.Context, revision int64) ([]Row, error)
+}
+
 // Commit is one step from a revision to the next.
 type Commit struct {
 	Puts    []Row // created or replaced; Revision is the store's to set
@@ -68,6 +76,9 @@ var (
 	ErrConflict = errors.New("the catalogue is not at the given revision")
 	// ErrNotFound: there is no such object.
 	ErrNotFound = errors.New("there is no such object")
+	// ErrNoHistory: the change records do not tell what the catalogue was at the
+	// revision.
+	ErrNoHistory = errors.New("the history of the catalogue does not tell this revision")
 	// ErrPreconditionRequired: the object exists, and the write does not say
 	// which version of it it means (RFC 6585 §3).
 	ErrPreconditionRequired = errors.New("the object exists; name its version in If-Match")

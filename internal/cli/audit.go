@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,9 +19,13 @@ func newAudit(p *Process) *cobra.Command {
 		Short: "Read and prove the audit log: every exchange, issued or denied",
 		Example: `  strait audit list --decision denied --since 1h
   strait audit show 0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a55
+  strait audit lineage 0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a55
   strait audit verify`,
-	}, newAuditList(p), newAuditShow(p), newAuditVerify(p), newAuditExport(p), newAuditPrune(p))
+	}, newAuditList(p), newAuditShow(p), newAuditLineage(p), newAuditVerify(p), newAuditExport(p), newAuditPrune(p))
 }
+
+// maxDays bounds a time that is given as days ago: a century.
+const maxDays = 36_600
 
 // auditFilters are the filters of GET /exchanges, each a flag.
 var auditFilters = []struct{ name, meaning string }{
@@ -98,12 +103,17 @@ func (p *Process) auditFilter(values []string) (url.Values, error) {
 
 // instant reads a time, or a duration as that long ago.
 func (p *Process) instant(text string) (time.Time, error) {
+	if days, isDays := strings.CutSuffix(text, "d"); isDays {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n < maxDays {
+			return p.Clock().AddDate(0, 0, -n), nil
+		}
+	}
 	if ago, err := time.ParseDuration(text); err == nil {
 		return p.Clock().Add(-ago), nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("want a time such as 2027-03-01T08:00:00Z or a duration such as 1h, not %q", text)
+		return time.Time{}, fmt.Errorf("want a time such as 2027-03-01T08:00:00Z or a duration such as 1h or 7d, not %q", text)
 	}
 	return at, nil
 }

@@ -115,7 +115,7 @@ Exit codes: 0 done, 1 failed (or: there is a difference, or the exchange was ref
 	root.AddCommand(
 		newServe(p), newMigrate(p),
 		newApply(p), newDiff(p), newGet(p), newDelete(p),
-		newExchange(p), newExplain(p), newTest(p), newLint(p), newReach(p), newAudit(p), newKeys(p),
+		newExchange(p), newExplain(p), newTest(p), newLint(p), newReach(p), newAudit(p), newRevoke(p), newKeys(p),
 		newDoctor(p), newHealthcheck(p), newVersion(p),
 	)
 	return root

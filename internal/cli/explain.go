@@ -27,7 +27,7 @@ type explained struct {
 func newExplain(p *Process) *cobra.Command {
 	var in explained
 	cmd := &cobra.Command{
-		Use:   "explain --client NAME (--subject-token FILE | --subject JSON) [--audience TARGET] [--scope SCOPES]",
+		Use:   "explain (--exchange ID | --client NAME (--subject-token FILE | --subject JSON) [--audience TARGET] [--scope SCOPES])",
 		Short: "Decide one exchange without issuing anything, and show every check",
 		Long: `Asks the server what /token would answer to this client, and why: what failed, what was found, and the
 smallest change that would allow it. Nothing is issued or recorded, and no single-use token is used up.
@@ -37,15 +37,22 @@ a token would say: --subject '{"issuer": "okta-prod", "type": "jwt", "claims": {
 issuer is the name of a TrustedIssuer, or self; @FILE reads it from a file. Claims without iat and exp are those of a fresh token.
 --actor is to --actor-token what --subject is to --subject-token.
 
-Exit codes: 0 it would be issued, 1 it would be refused.`,
+--exchange takes a decision id instead (X-Strait-Decision, jti, strait audit list): the recorded request is
+decided again at the configuration of its revision, or with --at now at the one of now, and compared with
+the record. What the record does not tell is unknown, and is said.
+
+Exit codes: 0 it would be issued, 1 it would be refused, or is unknown.`,
 		Example: `  strait explain --client edge-gateway --subject-token alice.jwt --audience orders-api --scope orders:write
   strait explain --client edge-gateway --audience orders-api --scope orders:read \
       --subject '{"issuer": "demo-idp", "type": "jwt", "claims": {"sub": "alice", "aud": "https://gateway.example.com", "scope": "orders:read"}}'
-  strait explain --client reports --grant client_credentials --audience orders-api -o json`,
+  strait explain --client reports --grant client_credentials --audience orders-api -o json
+  strait explain --exchange 0198c1d2-7a30-7c11-8f00-3b1f5d0a9e21 --at now`,
 		Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), p) },
 	}
 	f := cmd.Flags()
+	f.StringVar(&in.question.Exchange, "exchange", "", "the decision id of a recorded exchange; no other flag but --at, --checks and -o")
+	f.StringVar(&in.question.At, "at", "", "with --exchange: record (default), the configuration of its revision; or now")
 	f.StringVar(&in.question.Client, "client", "", "the client's name")
 	f.StringVar(&in.question.Grant, "grant", "", "token-exchange (default) or client_credentials")
 	f.StringVar(&in.subjectFile, "subject-token", "", "file with the subject token; - is standard input")
@@ -94,8 +101,13 @@ func (in *explained) run(ctx context.Context, p *Process) error {
 // read fills the question from files and JSON.
 func (in *explained) read(p *Process) error {
 	q := &in.question
-	if q.Client == "" {
-		return usage("--client is needed: the name of the client that would ask")
+	switch {
+	case q.Exchange != "":
+		return in.checkRecorded()
+	case q.At != "":
+		return usage("--at is for --exchange")
+	case q.Client == "":
+		return usage("--client is needed: the name of the client that would ask; or --exchange: a decision id")
 	}
 	if in.subjectFile == "" && in.subject == "" && q.Grant != string(exchange.GrantClientCredentials) {
 		return usage("--subject-token or --subject is needed; for a token of the client itself: --grant client_credentials")
@@ -168,19 +180,43 @@ type explanation struct {
 	Mend    string   `json:"mend"`
 	Missing []string `json:"missing"`
 	Assumed []string `json:"assumed"`
+	Unknown string   `json:"unknown"`
+
+	Exchange string `json:"exchange"` // a recorded one: what it came to then
+	Revision int64  `json:"revision"`
+	Agrees   bool   `json:"agrees"`
+	Recorded struct {
+		Time     time.Time `json:"time"`
+		Revision int64     `json:"revision"`
+		Client   string    `json:"client"`
+		Decision string    `json:"decision"`
+		Reason   string    `json:"reason"`
+		Policy   string    `json:"policy"`
+		Scopes   []string  `json:"scopes"`
+		Lifetime int64     `json:"lifetime"`
+	} `json:"recorded"`
 }
 
 // write tells it as a good compiler does: what would happen; where it failed,
 // what was wanted and what was found; what came closest; the mend.
 func (e *explanation) write(w io.Writer, in *explained) error {
 	var t page
-	if e.Decision == string(exchange.OutcomeIssued) {
+	switch {
+	case e.Decision == string(exchange.OutcomeIssued):
 		t.line("issued by policy %s", e.Policy)
 		t.note("for", strings.Join(e.Targets, " "))
 		t.note("scope", strings.Join(e.Scopes.Issued, " "))
-	} else {
+	case e.Unknown != "":
+		t.line("unknown: %s", e.Unknown)
+	default:
 		t.line("%s: %s (%s)", e.Decision, e.Reason, e.Error)
-		t.note("asked", in.asked())
+	}
+	if e.Exchange == "" {
+		if e.Decision != string(exchange.OutcomeIssued) {
+			t.note("asked", in.asked())
+		}
+	} else {
+		e.writeThen(&t)
 	}
 	e.writeChecks(&t, in.all)
 	for _, c := range e.Candidates {

@@ -22,6 +22,7 @@ type linted struct {
 	paths  []string
 	issuer string
 	strict bool
+	usage  string
 	output format
 }
 
@@ -34,18 +35,24 @@ func newLint(p *Process) *cobra.Command {
 PATH is the whole catalogue. With -f the ExchangeTest documents are run too, and policies without a test
 that denies are found.
 
+--usage 90d also looks at the server's audit log: issuers, clients, policies and scopes that nobody used in
+that time, with the narrower manifest. A younger log, or one that is too long to be read at once, tells less,
+and the time that was looked at is said.
+
 docs/lint.md lists every code with its reason, and how to suppress a finding for a while.
 
 Exit codes: 0 nothing bad, 1 there is an error (with --strict: or a warning), 2 the command line or a file is wrong.`,
 		Example: `  strait lint
   strait lint -f examples/quickstart
-  strait lint -f policies --strict -o json`,
+  strait lint -f policies --strict -o json
+  strait lint --usage 90d`,
 		Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), p) },
 	}
 	filesFlag(cmd, &in.paths)
 	issuerFlag(cmd, p, &in.issuer)
 	cmd.Flags().BoolVar(&in.strict, "strict", false, "exit 1 where there is a warning too")
+	cmd.Flags().StringVar(&in.usage, "usage", "", "find what was not used in so many days, 7d to 400d; not with -f")
 	outputFlag(cmd, &in.output, formatTable)
 	return cmd
 }
@@ -87,13 +94,16 @@ func (in *linted) run(ctx context.Context, p *Process) error {
 // report asks the server, or lints files.
 func (in *linted) report(ctx context.Context, p *Process) (*lintReport, error) {
 	if len(in.paths) > 0 {
+		if in.usage != "" {
+			return nil, usage("--usage looks at the server's log and catalogue; leave -f out")
+		}
 		return in.offline(ctx, p)
 	}
 	c, err := p.connect()
 	if err != nil {
 		return nil, err
 	}
-	body, err := c.Lint(ctx)
+	body, err := c.Lint(ctx, in.usage)
 	if err != nil {
 		return nil, err
 	}
@@ -184,10 +194,21 @@ func writeReport(w io.Writer, report *lintReport) error {
 		}
 		writeFinding(&t, place, f.Finding)
 	}
+	if u := report.Usage; u != nil {
+		t.line("usage: records since %s were looked at; %s", u.Since.UTC().Format(time.RFC3339), lookedAt(u))
+	}
 	t.line("%s, %s, %s; %d suppressed", count(report.Count(analysis.Error), "error"), count(report.Count(analysis.Warning), "warning"),
 		count(report.Count(analysis.Info), "note"), report.Suppressed)
 	_, err := io.WriteString(w, t.String())
 	return err
+}
+
+// lookedAt says whether the log told as much as was asked for.
+func lookedAt(u *analysis.UsageWindow) string {
+	if u.Since.After(u.Asked) {
+		return "older ones are not there, or ask again to have more of them read"
+	}
+	return "that is all that was asked for"
 }
 
 func writeFinding(t *page, place string, f analysis.Finding) {

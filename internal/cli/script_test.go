@@ -61,6 +61,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"admin": startAdmin, "server": startServer, "ends": stopServer, "idp": startIDP, "sign": sign, "exits": exits, "expand": expand, "relies": relies,
+			"decision": decision,
 		},
 	})
 }
@@ -79,6 +80,16 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("%v: exit code %s, want %s", args[1:], got, want)
 	}
+}
+
+// decision sets a variable to the id of the newest record of an outcome.
+func decision(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("strait", "audit", "list", "--decision", args[1], "-o", "json"))
+	id := regexp.MustCompile(`"id": "([0-9a-f-]{36})"`).FindStringSubmatch(ts.ReadFile("stdout"))
+	if id == nil {
+		ts.Fatalf("there is no record that was %s", args[1])
+	}
+	ts.Setenv(args[0], id[1])
 }
 
 // expand replaces ${NAME} in a file by the script's variable.
@@ -162,6 +173,22 @@ func scriptRecords() []audit.Row {
 	}
 }
 
+// scriptFamily is the tree of the second of the two.
+func scriptFamily() []audit.Row {
+	row := func(end, rest string) audit.Row {
+		return audit.Row{Body: fmt.Appendf(nil, `{"configRevision":3,"id":"0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a%s","time":"2026-11-24T12:00:00Z",%s}`, end, rest)}
+	}
+	const parent = `"parent":"0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a51"`
+	return []audit.Row{
+		row("51", `"client":"edge","decision":"issued","flow":"downscope","policy":"staff-orders","lifetime":{"issued":300,"subject":1800},`+
+			`"narrowed":{"lifetime":1500,"scopes":["orders:refund"]},"scopes":{"issued":["orders:read","orders:write"]},"subject":{"issuer":"idp","sub":"idp|alice"},"targets":["orders-api"]`),
+		row("61", `"actor":{"issuer":"self","sub":"client:orders"},"client":"orders","decision":"issued","flow":"delegation","policy":"orders-billing",`+
+			`"lifetime":{"issued":60,"subject":300},"scopes":{"issued":["billing:read"]},"subject":{"issuer":"self","sub":"idp|alice"},"targets":["billing-api"],`+parent),
+		row("71", `"client":"orders","decision":"denied","reason":"scope_not_held","lifetime":{},"scopes":{"requested":["billing:pay"]},`+
+			`"subject":{"issuer":"self","sub":"idp|alice"},"targets":["billing-api"],`+parent),
+	}
+}
+
 func (m *memory) Records(_ context.Context, f audit.Filter, limit int, _ string) (page []audit.Row, next string, err error) {
 	for _, row := range scriptRecords() {
 		if (f.Decision == "" || strings.Contains(string(row.Body), f.Decision)) && len(page) < limit {
@@ -178,6 +205,14 @@ func (m *memory) Record(_ context.Context, id string) (audit.Row, error) {
 		}
 	}
 	return audit.Row{}, admin.ErrNoRecord
+}
+
+// Lineage has a tree of its own, with a root, what came of it and a denial.
+func (m *memory) Lineage(_ context.Context, id string, _, _ int) ([]audit.Row, error) {
+	if id != "0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a51" {
+		return nil, admin.ErrNoRecord
+	}
+	return scriptFamily(), nil
 }
 
 // running is the server that a script started.

@@ -25,6 +25,8 @@ type tested struct {
 	paths  []string
 	issuer string
 	output string
+
+	fromAudit, fromExport string
 }
 
 func newTest(p *Process) *cobra.Command {
@@ -38,20 +40,32 @@ database, a network or a secret. Tokens are claims that a document writes down; 
 Each request is decided by the code behind /token. What no test of a document lists is expected to be
 denied, and is tried too. Policies that no test allows, or denies, are named at the end.
 
-Exit codes: 0 all pass, 1 a test fails, 2 the command line or a file is wrong. docs/testing.md says more.`,
+With --from-audit the requests are those that the server has recorded since then (7d, 24h, a time): each is
+decided again by the manifests below PATH, which are the whole catalogue, and what would be newly denied,
+newly allowed or issued otherwise is listed by client, policy, target and reason. What a record does not
+tell is unknown. --from-export reads the records from a file of strait audit export instead.
+
+Exit codes: 0 all pass, or nothing changes; 1 a test fails, or something changes; 2 the command line, a file
+or the server's answer is wrong. docs/testing.md says more.`,
 		Example: `  strait test -f examples/quickstart
+  strait test --from-audit 7d -f policies
   strait test -f policies -o junit > policies.xml`,
 		Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), p) },
 	}
 	filesFlag(cmd, &in.paths)
 	cmd.Flags().StringVar(&in.issuer, "issuer", p.setting("STRAIT_ISSUER", defaultIssuer), "the issuer identifier of the server that the manifests are for")
-	cmd.Flags().StringVarP(&in.output, "output", "o", "text", "text, json or junit")
+	cmd.Flags().StringVarP(&in.output, "output", "o", "text", "text, json or junit; of recorded requests table or json")
+	cmd.Flags().StringVar(&in.fromAudit, "from-audit", "", "decide the requests again that were recorded since then: how long ago (7d, 24h), or a time (RFC 3339)")
+	cmd.Flags().StringVar(&in.fromExport, "from-export", "", "decide the requests again that are in this file of strait audit export; - is standard input")
 	return cmd
 }
 
 // run runs the tests. What cannot be read is a matter of usage: exit code 2.
 func (in *tested) run(ctx context.Context, p *Process) error {
+	if in.fromAudit != "" || in.fromExport != "" {
+		return in.replay(ctx, p)
+	}
 	write, known := map[string]func(*suite.Report, io.Writer) error{
 		"text": (*suite.Report).WriteText, "json": printReport, "junit": (*suite.Report).WriteJUnit,
 	}[in.output]

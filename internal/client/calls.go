@@ -93,10 +93,15 @@ func (c *Client) Delete(ctx context.Context, plural, name, etag, reason string) 
 	return err
 }
 
-// Lint reads what there is to find in the catalogue, as it came.
-func (c *Client) Lint(ctx context.Context) (json.RawMessage, error) {
+// Lint reads what there is to find in the catalogue, as it came; with usage, days
+// such as "90d", what the log shows to be unused too.
+func (c *Client) Lint(ctx context.Context, usage string) (json.RawMessage, error) {
+	query := url.Values{}
+	if usage != "" {
+		query.Set("usage", usage)
+	}
 	var report json.RawMessage
-	_, err := c.do(ctx, call{method: http.MethodGet, path: root + "lint"}, &report)
+	_, err := c.do(ctx, call{method: http.MethodGet, path: root + "lint", query: query}, &report)
 	return report, err
 }
 
@@ -119,6 +124,13 @@ func (c *Client) Exchange(ctx context.Context, id exchange.ID) (json.RawMessage,
 	var record json.RawMessage
 	_, err := c.do(ctx, call{method: http.MethodGet, path: root + "exchanges/" + url.PathEscape(string(id))}, &record)
 	return record, err
+}
+
+// Lineage reads the tree that an exchange is in, a lineage.Tree as JSON.
+func (c *Client) Lineage(ctx context.Context, id exchange.ID) (json.RawMessage, error) {
+	var tree json.RawMessage
+	_, err := c.do(ctx, call{method: http.MethodGet, path: root + "exchanges/" + url.PathEscape(string(id)) + "/lineage"}, &tree)
+	return tree, err
 }
 
 // Keys reads the signing keys.

@@ -9,9 +9,11 @@ import (
 )
 
 // Question is the body of POST /explain: a token of each party, or what it would
-// say.
+// say; or a recorded exchange alone.
 type Question struct {
-	Client             string          `json:"client"`
+	Exchange           string          `json:"exchange,omitempty"`
+	At                 string          `json:"at,omitempty"` // record or now
+	Client             string          `json:"client,omitempty"`
 	Grant              string          `json:"grant,omitempty"`
 	SubjectToken       Sent            `json:"subjectToken,omitempty"`
 	SubjectTokenType   string          `json:"subjectTokenType,omitempty"`

@@ -96,7 +96,7 @@ func Settings() []Setting {
 		{Env: "STRAIT_ADMIN_AUDIENCE", Meaning: "what the aud of an administrator's JWT must contain; empty: <issuer>/admin/v1", set: text(func(c *Config) *string { return &c.AdminAudience })},
 		{Env: "STRAIT_FETCH_ALLOW_CIDRS", Meaning: "private or loopback networks that outbound fetches may reach; all others are refused", set: prefixes(func(c *Config) *[]netip.Prefix { return &c.FetchAllowCIDRs })},
 		{Env: "STRAIT_FETCH_ALLOW_HTTP", Default: "false", Meaning: "plain http for hosts inside those networks", set: boolean(func(c *Config) *bool { return &c.FetchAllowHTTP })},
-		{Env: "STRAIT_AUDIT_CLAIMS", Default: "used", Meaning: "none: keep no claim values in records", set: oneOf(func(c *Config) *string { return &c.AuditClaims }, "used", "none")},
+		{Env: "STRAIT_AUDIT_CLAIMS", Default: "used", Meaning: "used: records keep the claims that rules read, at most 4 KiB a token; none: no claims", set: oneOf(func(c *Config) *string { return &c.AuditClaims }, "used", "none")},
 		{Env: "STRAIT_AUDIT_ANCHOR", Meaning: "file, outside the database's reach, that each signed checkpoint of the records is appended to; empty: none", set: text(func(c *Config) *string { return &c.AuditAnchor })},
 		{Env: "STRAIT_RATE_FAILURES", Default: "100", Meaning: "failed authentications that one client may have from one address in a minute; an address ten times that; 0: no limit", set: number(func(c *Config) *int { return &c.RateFailures }, 1_000_000)},
 		{Env: "STRAIT_RATE_REQUESTS", Default: "10000", Meaning: "requests to /token that one client may make in a second; an address ten times that; 0: no limit", set: number(func(c *Config) *int { return &c.RateRequests }, 1_000_000)},

@@ -16,11 +16,14 @@ import (
 // the request, in the order of the ops.
 func (h *caseHouse) bend(t *testing.T, c ststest.Case) *request {
 	t.Helper()
-	token, _, others := h.fixture.Tokens(t, c.Mutation.Ops)
+	token, actor, others := h.fixture.Tokens(t, c.Mutation.Ops)
 	r := h.baseline(t, token)
 	for _, op := range others {
 		name, _ := op["op"].(string)
 		switch {
+		case name == "with_actor":
+			r.form.Set("actor_token", actor)
+			r.form.Set("actor_token_type", jwtType)
 		case r.bendForm(name, op, h.expander(t, r)), r.bendHTTP(name, op, h.expander(t, r)):
 		case h.bendClient(r, name, op):
 		case h.bendHouse(t, name, op):
@@ -168,6 +171,10 @@ func (h *caseHouse) bendPolicy(t *testing.T, patch map[string]any) bool {
 			governance, _ := ended["governance"].(members)
 			governance["expiresAt"] = h.clock.Now().Add(-time.Second).Format(time.RFC3339)
 			h.apply(t, ended)
+		case "require_actor":
+			h.apply(t, h.p1(members{"flow": "delegation", "actor": members{"from": "token", "issuers": list("idp-c")}}))
+		case "mode": // delegation_client is the one that cases have
+			h.apply(t, h.p1(members{"flow": "delegation", "actor": members{"from": "client"}}))
 		case "default_audience": // there is none to take away
 		default:
 			return false
@@ -187,7 +194,7 @@ func (h *caseHouse) expander(t *testing.T, r *request) func(string) string {
 		}
 		other, _, _ := h.fixture.Tokens(t, []ststest.Op{{"op": "use_token", "t": "subject", "fixture": "ST_B"}})
 		return strings.NewReplacer(
-			"${form}", r.form.Encode(), "${form_without:scope}", without.Encode(), "${token:ST_B}", other,
+			"${form}", r.form.Encode(), "${form_without:scope}", without.Encode(), "${token:ST_B}", other, "${token:AT_C2}", other,
 			"${repeat:A:66000}", strings.Repeat("A", 66000),
 			"${multipart:form}", "--B\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\n"+exchangeURN+"\r\n--B--\r\n",
 			"${basic:svc-gateway}", base64.StdEncoding.EncodeToString([]byte("svc-gateway:"+h.secrets["svc-gateway"])),

@@ -22,6 +22,7 @@ type caseHouse struct {
 	seen    int                   // how much of the log was searched
 	added   string                // a policy that a case has added
 	changed bool                  // a case has changed the manifests
+	agreed  int                   // the requests that explain decided as /token did
 }
 
 // sts is the issuer that the catalogue has in its tokens.

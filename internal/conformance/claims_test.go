@@ -23,11 +23,11 @@ var claimRows = []row{
 	{"TX-54", "3", "prose", "SAML assertions are not read", bad("invalid_request", "unsupported_token_type", set("subject_token_type", typePrefix+"saml1"), set("subject_token_type", typePrefix+"saml2")), "", false},
 	{"TX-55", "3", "prose", "`jwt` is a JWT of any issuer on the trust list", allows(drop(), foreign(jwtType, nil, nil)), "", false},
 	{"TX-56", "3", "prose", "other encodings are tied to their URI", nil, "custom token types", false},
-	{"TX-60", "4.1", "prose", "`act` names the current actor", nil, "actors", false},
+	{"TX-60", "4.1", "prose", "`act` names the current actor", currentActor, "", false},
 	{"TX-61", "4.1", "prose", "`act` holds identity alone", priorChain, "", false},
 	{"TX-62", "4.1", "prose", "the chain nests, the newest outermost, and is kept whole", priorChain, "", false},
-	{"TX-63", "4.1", "MUST", "nested actors do not decide", nil, "actors", false},
-	{"TX-64", "4.1", "prose", "`act` in introspection", nil, "introspection", false},
+	{"TX-63", "4.1", "MUST", "nested actors do not decide", nestedActorsDoNotDecide, "", false},
+	{"TX-64", "4.1", "prose", "`act` in introspection, as in the token", actIsTold, "", false},
 	{"TX-65", "4.2", "prose", "`scope` is one string", hasClaim("scope", "orders:read"), "", false},
 	{"TX-66", "4.3", "prose", "`client_id` is the client that asked, not that of the subject token", func(t *testing.T, w *world) {
 		if _, payload := w.issued(t, with(claims{"client_id": "somebody", "azp": "somebody"})); payload["client_id"] != "gateway" {
@@ -37,9 +37,9 @@ var claimRows = []row{
 	{"TX-67", "4.4", "prose", "`may_act` decides who may act: nobody else, and nobody without an actor in the policy", both(
 		bad("invalid_request", "may_act_mismatch", with(claims{"may_act": claims{"sub": "gateway"}})),
 		bad("invalid_request", "actor_required", with(claims{"may_act": claims{"client_id": "gateway"}}))), "", false},
-	{"TX-68", "4.4", "prose", "all members of `may_act` identify the party", nil, "actors", false},
-	{"TX-69", "4.4", "prose", "`exp`, `nbf` and `aud` within `may_act` mean nothing", nil, "actors", false},
-	{"TX-70", "4.4", "prose", "`may_act` in introspection", nil, "introspection", false},
+	{"TX-68", "4.4", "prose", "all members of `may_act` identify the party", wholePair, "", false},
+	{"TX-69", "4.4", "prose", "`exp`, `nbf` and `aud` within `may_act` mean nothing: a `may_act` that has them names nobody", otherMembers, "", true},
+	{"TX-70", "4.4", "prose", "`may_act` in introspection, where a token has it: that of a subject token binds its own exchange and goes no further", mayActIsTold, "", false},
 	{"TX-71", "1.1", "prose", "a subject token alone gives no new `act`", func(t *testing.T, w *world) {
 		if _, payload := w.issued(t); payload["act"] != nil {
 			t.Errorf("act %v", payload["act"])
@@ -121,10 +121,14 @@ var issuedRows = []row{
 			t.Errorf("%v %v %v", payload["auth_time"], payload["acr"], payload["amr"])
 		}
 	}, "", false},
-	{"AT-08", "2.2.2", "SHOULD", "registered names for identity attributes", nil, "policy expressions", false},
+	{"AT-08", "2.2.2", "SHOULD", "registered names for identity attributes, where a policy names them", namedClaims("at-08", claims{
+		"email": "alice@example.com", "email_verified": true, "name": "Alice Adams", "locale": "de-DE", "zoneinfo": "Europe/Berlin",
+	}), "", false},
 	{"AT-09", "2.2.3", "SHOULD", "`scope` where scope was asked", hasClaim("scope", "orders:read"), "", false},
 	{"AT-10", "2.2.3", "MUST", "each scope means something to the `aud`", bad("invalid_scope", "scope_not_allowed", set("scope", "billing:read")), "", false},
-	{"AT-11", "2.2.3.1", "SHOULD", "groups, roles and entitlements by RFC 7643", nil, "policy expressions", false},
+	{"AT-11", "2.2.3.1", "SHOULD", "groups, roles and entitlements by RFC 7643, where a policy names them", namedClaims("at-11", claims{
+		"groups": list("staff", "oncall"), "roles": list("buyer"), "entitlements": list("refunds-under-100"),
+	}), "", false},
 	{"AT-12", "3", "SHOULD", "`aud` is the requested resource: always the target's audience", func(t *testing.T, w *world) {
 		wantAudience(t, w, ordersAudience, drop("audience"), set("resource", ordersResource))
 	}, "", true},

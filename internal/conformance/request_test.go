@@ -66,7 +66,7 @@ var requestRows = []row{
 		bad("invalid_request", "subject_type_mismatch", foreign(accessType, nil, identity), foreign(idType, claims{"typ": "at+jwt"}, nil), set("subject_token_type", accessType))(t, w)
 		bad("invalid_request", "unsupported_token_type", set("subject_token_type", typePrefix+"refresh_token"))(t, w)
 	}, "", false},
-	{"TX-21", "2.1", "MUST", "the actor token is validated in the same way", nil, "actors", false},
+	{"TX-21", "2.1", "MUST", "the actor token is validated in the same way", actorsAreValidated, "", false},
 	{"TX-22", "2.1", "prose", "an exchange does not change the validity of its inputs", func(t *testing.T, w *world) {
 		token := w.alice(nil)
 		_, first := w.issued(t, set("subject_token", token))
@@ -75,8 +75,8 @@ var requestRows = []row{
 		}
 	}, "", false},
 	{"TX-23", "2.1", "prose", "one-time use only where the input has it", onceEach, "", false},
-	{"TX-24", "2.1", "prose", "renewal of the input does not extend the output", nil, "introspection", false},
-	{"TX-25", "2.1", "prose", "propagation of revocation is documented", nil, "introspection", false},
+	{"TX-24", "2.1", "prose", "renewal of the input does not extend the output", renewalExtendsNothing, "", false},
+	{"TX-25", "2.1", "prose", "revocation of the input reaches the output (docs/introspection.md)", revocationCascades, "", false},
 	{"TX-26", "2.1.1", "prose", "rights are scopes times targets: a scope of one target is not issued for two", func(t *testing.T, w *world) {
 		_, payload := w.issued(t, set("audience", ordersAudience, billingAudience), set("scope", "common"))
 		if payload["scope"] != "common" {

@@ -9,7 +9,7 @@ import (
 
 // aboutRules are the cases of which tokens of a good issuer are welcome.
 var aboutRules = map[string]special{
-	"CLM-132": ruled(`claims.uid == 9007199254740992`, "uid", "9007199254740992"),
+	"CLM-132": ruledTwice(`claims.uid == 9007199254740992`, "uid", "9007199254740992"),
 	"CLM-139": twoAts, "TRU-010": otherTenant,
 	"TRU-011": ruled(`claims.sub.startsWith("repo:acme/app:")`, "sub", `"repo:acme/app:pull_request"`),
 	"TRU-012": ruled(`claims.sub.matches("^repo:acme/[^:]*:ref:refs/heads/main$")`, "sub", `"repo:acme/a:ref:refs/heads/main"`),
@@ -67,5 +67,18 @@ func twoAts(t *testing.T, h *caseHouse, c ststest.Case) {
 	token, _, _ := h.fixture.Tokens(t, c.Mutation.Ops)
 	h.rule(t, `claims.email.endsWith("@eng.test")`)
 	h.sendCase(t, h.baseline(t, token)).mustIssue()
-	ruled(`claims.email.matches("^[^@]+@eng[.]test$")`, "email", `"alice@eng.test"`)(t, h, c)
+	ruledTwice(`claims.email.matches("^[^@]+@eng[.]test$")`, "email", `"alice@eng.test"`)(t, h, c)
+}
+
+// ruledTwice is a case of a condition: a rule of the issuer says it, and so does a
+// condition of the policy on the subject.
+func ruledTwice(expression, claim, good string) special {
+	return func(t *testing.T, h *caseHouse, c ststest.Case) {
+		ruled(expression, claim, good)(t, h, c)
+		h.conditions(t, "subject."+expression)
+		token, _, _ := h.fixture.Tokens(t, c.Mutation.Ops)
+		h.sendCase(t, h.baseline(t, token)).mustRefuse(http.StatusBadRequest, "invalid_request", "condition_failed")
+		h.sendCase(t, h.claiming(t, claim, good)).mustIssue()
+		h.restore(t)
+	}
 }

@@ -39,6 +39,7 @@ type world struct {
 	idp     *ststest.Issuer // found by discovery; its tokens are of type jwt
 	partner *ststest.Issuer // keys written inline; tokens of three types
 	closed  *ststest.Issuer // on the list, and disabled
+	agents  *ststest.Issuer // of actors alone
 
 	secret, oddSecret string
 }
@@ -50,7 +51,7 @@ func newWorld(t *testing.T, more ...flags) *world {
 		maps.Copy(all, f)
 	}
 	w := &world{
-		house: open(t, all), idp: ststest.NewIssuer(t), partner: ststest.NewIssuer(t, "RS256", "ES256"), closed: ststest.NewIssuer(t),
+		house: open(t, all), idp: ststest.NewIssuer(t), partner: ststest.NewIssuer(t, "RS256", "ES256"), closed: ststest.NewIssuer(t), agents: ststest.NewIssuer(t),
 		secret: aSecret(), oddSecret: "p%:&+ é" + aSecret(),
 	}
 	w.apply(t, w.trustList()...)
@@ -64,6 +65,7 @@ func (w *world) trustList() []object {
 		issuer("idp", w.idp.URL, members{"discovery": members{}}, nil),
 		issuer("partner", w.partner.URL, inline(w.partner.JWKS()), members{"tokenTypes": list("jwt", "access_token", "id_token")}),
 		issuer("closed", w.closed.URL, inline(w.closed.JWKS()), members{"mode": "disabled"}),
+		issuer("agents", w.agents.URL, inline(w.agents.JWKS()), members{"acceptAs": list("actor")}),
 	}
 }
 
@@ -80,7 +82,11 @@ func (w *world) parties() []object {
 		client("stranger", w.secret, nil),
 		client("machine", w.secret, members{"grants": list("client_credentials")}),
 		client("simple", w.secret, members{"serves": list("orders")}),
-		client("odd", w.oddSecret, members{"clientId": oddID}),
+		client("delegate", w.secret, nil),
+		client("sole", w.secret, nil),
+		client("odd", w.oddSecret, members{"clientId": oddID, "serves": list("orders")}),
+		client("relay", w.secret, members{"serves": list("orders")}),
+		client("ledger", w.secret, members{"serves": list("billing")}),
 	}
 }
 
@@ -92,7 +98,12 @@ func (w *world) policies() []object {
 		policy("shut", "gateway", "idp", list("closed"), list("read"), nil),
 		policy("partner", "gateway", "partner", list("orders"), list("orders:read"), subject(list("jwt", "access_token", "id_token"), "partner")),
 		policy("simple", "simple", "idp", list("orders"), nil, scopes(list("orders:read"), list("orders:read"))),
+		policy("onward", "relay", "self", list("billing"), list("common"), subject(list("access_token"), "self")),
 		policy("odd", "odd", "idp", list("orders"), list("orders:read"), nil),
+		policy("delegate", "delegate", "idp", list("orders"), list("orders:read"), members{"flow": "delegation", "actor": members{
+			"from": "token", "issuers": list("agents"), "conditions": []any{members{"expression": "actor.claims.owner == subject.claims.sub", "message": "an agent of hers"}},
+		}}),
+		policy("sole", "sole", "idp", list("orders"), list("orders:read"), members{"flow": "delegation", "actor": members{"from": "client"}}),
 		clientPolicy("machine", "machine", list("orders"), list("orders:read")),
 	}
 	for _, name := range list("tenant-1", "eddsa", "rs256") {

@@ -19,7 +19,9 @@ type World struct {
 // Verifier believes a presented token or does not (package trust).
 type Verifier interface {
 	// Verify checks the token that req presents in the role: its form, issuer,
-	// signature, audience, times and type. A refusal is an *Error.
+	// signature, audience, times and type. A refusal is an *Error. For another
+	// purpose than an exchange only tokens of ours are believed, and nobody is
+	// asked about any other.
 	Verify(ctx context.Context, req *Request, role Role) (*Token, error)
 }
 
@@ -53,6 +55,9 @@ type Decision struct {
 	Grant     *Grant   // nil beside a refusal
 	Guardrail string   // the one that forbids it
 	Shadow    []Shadow // what policies come to that are tried and do not decide
+	// Reads are the claims that the policies and guardrails read that could
+	// decide, whether they did or not: for the record.
+	Reads []ClaimPath
 }
 
 // Shadow is what a policy in mode shadow would have decided.
@@ -94,7 +99,9 @@ type Service struct {
 	Minter      Minter
 	Recorder    Recorder
 	Revocations Revocations // nil: none are known, in a rehearsal
+	Revoker     Revoker     // nil: nothing can be revoked here
 	Issuer      string      // our issuer identifier
+	KeepClaims  bool        // records keep the claims that rules read
 }
 
 // Exchange trades the tokens in req for a new one (RFC 8693 §2). The order is
@@ -109,6 +116,7 @@ type Service struct {
 // A refusal is an *Error, and it has its record like an issued token.
 func (s *Service) Exchange(ctx context.Context, req *Request) (*Issued, error) {
 	rec := NewRecord(req)
+	rec.claims = s.KeepClaims
 	issued, refusal := s.attempt(ctx, req, rec)
 	if refusal != nil {
 		refusal = asError(refusal, Overloaded) // a deadline, say: undecided, so not the caller's fault
@@ -175,6 +183,9 @@ func (s *Service) attempt(ctx context.Context, req *Request, rec *Record) (*Issu
 		return nil, asError(err, SignerUnavailable)
 	}
 	rec.minted(decision.Grant, issued)
+	if err := rec.stopped(); err != nil {
+		return nil, err
+	}
 	return issued, nil
 }
 
@@ -192,6 +203,7 @@ func (s *Service) overshadow(ctx context.Context, req *Request, rec *Record, sha
 		return
 	}
 	decision, _ := shadows.Decide(subject, actor) // the refusal is the answer already
+	rec.read(decision.Reads)
 	rec.Shadow = decision.Shadow
 }
 

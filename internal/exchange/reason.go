@@ -44,6 +44,7 @@ const (
 	PolicyReviewOverdue  Reason = "policy_review_overdue"
 	IssuerDisabled       Reason = "issuer_disabled"
 	GrantNotAllowed      Reason = "grant_not_allowed"
+	TokenOfAnother       Reason = "token_of_another_client" // at the revocation endpoint alone
 
 	IssuerKeysUnavailable Reason = "issuer_keys_unavailable"
 	AuditUnavailable      Reason = "audit_unavailable"

@@ -30,6 +30,7 @@ type Record struct {
 	Detail         string       `json:"detail,omitempty"`
 	Client         string       `json:"client,omitempty"` // metadata.name
 	Grant          GrantType    `json:"grant,omitempty"`
+	Asked          *Asked       `json:"asked,omitempty"` // nil where it was refused before that was read
 	Subject        *RecordParty `json:"subject,omitempty"`
 	Actor          *RecordParty `json:"actor,omitempty"`
 	Flow           Flow         `json:"flow,omitempty"`
@@ -57,6 +58,17 @@ type Record struct {
 	revocations RevocationState // that the exchange was decided by; nil: none are known
 
 	subject, actor *Token // those that were believed
+	claims         bool   // what rules read of them is kept
+}
+
+// Asked is what a request named, so that it can be decided once more: its
+// targets as they were written, none of them where the policy's default was to
+// decide. A value that means no target is not kept: it can be anything, a token
+// in the wrong place too.
+type Asked struct {
+	Audience  []string `json:"audience,omitempty"`
+	Resource  []string `json:"resource,omitempty"`
+	TokenType string   `json:"tokenType,omitempty"` // requested_token_type, its short name
 }
 
 // ReplayClaim is a token that may be exchanged once, by whichever replica.
@@ -75,6 +87,18 @@ type RecordParty struct {
 	JTI       string `json:"jti,omitempty"`
 	TokenHash string `json:"tokenHash,omitempty"` // base64url of the SHA-256 of the token's bytes
 	Act       Chain  `json:"act,omitempty"`
+
+	Type       string         `json:"type,omitempty"` // what the request called it, the short name
+	Audience   []string       `json:"aud,omitempty"`
+	ClientID   string         `json:"clientId,omitempty"` // whom it was issued to
+	IssuedAt   int64          `json:"iat,omitempty"`      // whole seconds since 1970, as exp
+	Expires    int64          `json:"exp,omitempty"`
+	MayAct     map[string]any `json:"mayAct,omitempty"`     // iss, sub and client_id; "other": true stands for all else
+	Bound      bool           `json:"bound,omitempty"`      // it has cnf
+	ScopeClaim string         `json:"scopeClaim,omitempty"` // where its scopes are, if not in scope
+	Scopes     []string       `json:"scopes,omitempty"`     // of an actor; the subject's are scopes.held
+
+	Kept // what rules have read of its claims
 }
 
 // RecordScopes is the way of the scopes through an exchange.
@@ -123,11 +147,16 @@ func presentedParty(p Presented) *RecordParty {
 		return nil
 	}
 	hash := sha256.Sum256([]byte(p.Token.Reveal()))
-	return &RecordParty{TokenHash: base64.RawURLEncoding.EncodeToString(hash[:])}
+	party := &RecordParty{TokenHash: base64.RawURLEncoding.EncodeToString(hash[:])}
+	if p.Type.Known() { // else it can be anything
+		party.Type = p.Type.Short()
+	}
+	return party
 }
 
 func (r *Record) asked(req *Request) {
 	r.Scopes.Requested, r.Scopes.Ignored = req.scopes, req.ignored
+	r.Asked = &Asked{Audience: req.Audiences, Resource: req.Resources, TokenType: req.RequestedType.Short()}
 }
 
 func (r *Record) admitted(targets []*Target) {
@@ -142,11 +171,15 @@ func (r *Record) believed(role Role, t *Token) {
 	if role == RoleActor {
 		party, r.actor = r.Actor, t
 	}
-	party.Issuer, party.Subject, party.Original, party.JTI, party.Act = t.Issuer, t.Subject, t.Original, t.JTI, t.Act
+	party.of(t)
+	if r.claims {
+		party.keep(t.Claims, role, t.Reads)
+	}
 	if t.SingleUse {
 		r.Claims = append(r.Claims, ReplayClaim{role, t.Issuer, t.JTI, t.Expires})
 	}
 	if role == RoleActor {
+		party.Scopes = t.Scopes
 		if t.Own() {
 			r.ActorParent = t.JTI
 		}
@@ -160,7 +193,40 @@ func (r *Record) believed(role Role, t *Token) {
 	}
 }
 
+// maxClientID bounds the client_id of a token that a record keeps. A foreign one
+// can be of any length.
+const maxClientID = 255
+
+// of takes over what the token says.
+func (p *RecordParty) of(t *Token) {
+	p.Issuer, p.Subject, p.Original, p.JTI, p.Act = t.Issuer, t.Subject, t.Original, t.JTI, t.Act
+	p.Audience, p.Bound, p.ScopeClaim, p.Expires = t.Audience, t.Bound, t.ScopeClaim, t.Expires.Unix()
+	if !t.IssuedAt.IsZero() {
+		p.IssuedAt = t.IssuedAt.Unix()
+	}
+	if len(t.ClientID) <= maxClientID {
+		p.ClientID = t.ClientID
+	}
+	if t.MayAct != nil {
+		p.MayAct = t.MayAct.identity()
+	}
+}
+
+// read keeps what the policies and guardrails that could decide read of claims.
+func (r *Record) read(paths []ClaimPath) {
+	if !r.claims || len(paths) == 0 {
+		return
+	}
+	if r.subject != nil {
+		r.Subject.keep(r.subject.Claims, RoleSubject, paths)
+	}
+	if r.actor != nil {
+		r.Actor.keep(r.actor.Claims, RoleActor, paths)
+	}
+}
+
 func (r *Record) decided(d Decision) {
+	r.read(d.Reads)
 	if d.Policy != nil {
 		r.Policy, r.PolicyRevision, r.Flow = d.Policy.Name, d.Policy.Revision, d.Policy.Flow
 	}
@@ -226,6 +292,9 @@ func (r *Record) conclude(issued *Issued, refusal error) {
 		r.Reason, r.Error, r.Detail = e.Reason, e.Code, e.Detail
 		if e.OurFault() {
 			r.Decision = OutcomeError
+		}
+		if e.Reason == TargetUnknown && r.Asked != nil {
+			r.Asked.Audience, r.Asked.Resource = nil, nil
 		}
 	}
 }

@@ -15,6 +15,8 @@ type Request struct {
 	Client *Client   // nil only in the record of a failed authentication
 	Grant  GrantType
 
+	Purpose Purpose // what the subject token is presented for
+
 	Subject, Actor Presented
 	Audiences      []string
 	Resources      []string
@@ -38,6 +40,23 @@ type Presented struct {
 	Token Secret
 	Type  TokenType
 }
+
+// Purpose is what a token is presented for. It decides which client may present
+// one of ours.
+type Purpose int
+
+// The purposes.
+const (
+	// ToExchange is for a new token: by the resource server that the token is
+	// for, or by the client that it was issued to.
+	ToExchange Purpose = iota
+	// ToIntrospect is to learn whether the token holds: by a resource server
+	// that it is for, and by nobody else (RFC 7662 §4).
+	ToIntrospect
+	// ToRevoke is to end it: by the client that it was issued to, and by nobody
+	// else (RFC 7009 §2.1).
+	ToRevoke
+)
 
 // Origin is where a request came from, for its record.
 type Origin struct {

@@ -54,6 +54,32 @@ func (r *Record) Rejudge(state RevocationState) error {
 	return nil
 }
 
+// stopped holds what was minted to the state that the exchange was begun with:
+// only now is it known whether an order for a policy or a key reaches it. What
+// an order that the state knows of reaches would not be compared again.
+func (r *Record) stopped() error {
+	if r.revocations == nil {
+		return nil
+	}
+	refusal := overtaken(r.Rejudge(r.revocations))
+	if refusal == nil {
+		return nil
+	}
+	r.withdraw(refusal)
+	return refusal
+}
+
+// IssuedToken is the token that an issued record, or one that was read back, is
+// of, as far as revocations look at it.
+func (r *Record) IssuedToken() *Token {
+	t := &Token{Issuer: SelfIssuer, JTI: r.JTI, KeyID: r.Key, Txn: r.Txn, IssuedAt: r.Time.Truncate(time.Second)}
+	t.Expires = t.IssuedAt.Add(time.Duration(r.Lifetime.Issued) * time.Second)
+	if r.Subject != nil {
+		t.Subject = r.Subject.Subject
+	}
+	return t
+}
+
 // Revocation is an order of an administrator's, or of a client about a token of
 // its own (RFC 7009), that something holds no more. Exactly one of Token,
 // Exchange, Subject, Client, Policy, Issuer and Key is set; each reaches what

@@ -19,13 +19,20 @@ type Token struct {
 	Scopes    []string
 	IssuedAt  time.Time
 	Expires   time.Time
-	Act       Chain  // prior actors, newest first; nil where there are none
-	MayAct    MayAct // nil where the token does not say
-	Bound     bool   // it carries cnf (RFC 7800 §3.1)
-	SingleUse bool   // JTI may be exchanged once, by any replica
-	Txn       string // our own tokens alone: the root exchange
-	KeyID     string // our own tokens alone: kid of the key that signed it
-	Claims    Claims // the whole payload
+	Act       Chain     // prior actors, newest first; nil where there are none
+	MayAct    MayAct    // nil where the token does not say
+	Bound     bool      // it carries cnf (RFC 7800 §3.1)
+	SingleUse bool      // JTI may be exchanged once, by any replica
+	Txn       string    // our own tokens alone: the root exchange
+	KeyID     string    // our own tokens alone: kid of the key that signed it
+	Served    []*Target // our own tokens alone: those in its aud, in force, that the presenting client serves
+	Claims    Claims    // the whole payload
+
+	ScopeClaim string      // where Scopes are, if not in scope
+	Reads      []ClaimPath // the claims that its issuer's rules read
+	// Knows is nil for a token that came. For one that is recalled from a
+	// record it says which of the claims are in Claims as they were.
+	Knows func(path []string) bool
 }
 
 // Claims is a JSON object as a token carries it: strings, bools, nil,
@@ -75,6 +82,20 @@ func (c Chain) Nested() map[string]any {
 // MayAct is the may_act claim of a subject token: the one party that may act
 // for its subject (RFC 8693 §4.4).
 type MayAct map[string]any
+
+// identity is m reduced to what [MayAct.Permits] looks at.
+func (m MayAct) identity() map[string]any {
+	reduced := map[string]any{}
+	for name, value := range m {
+		text, isString := value.(string)
+		if isString && len(text) <= maxClientID && (name == "iss" || name == "sub" || name == "client_id") {
+			reduced[name] = text
+		} else {
+			reduced["other"] = true
+		}
+	}
+	return reduced
+}
 
 // Permits says whether m names the party: its iss and sub pair exactly, where
 // no iss means the subject token's issuer, or its client_id. A member that we

@@ -120,7 +120,7 @@ func readable(source string) error {
 
 // describe keeps of the checked expression what errors, records and lint need.
 func describe(kind Kind, source string, run cel.Program, checked *ast.AST) *Program {
-	p := &Program{kind: kind, source: source, run: run, reads: readsOf(checked), places: map[int64]place{}, words: map[string]bool{}}
+	p := &Program{kind: kind, source: source, run: run, names: namesOf(checked), vacuous: vacuousIn(checked), places: map[int64]place{}, words: map[string]bool{}}
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		at := checked.SourceInfo().GetStartLocation(e.ID())
 		p.places[e.ID()] = place{at.Line(), at.Column() + 1}

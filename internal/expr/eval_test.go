@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/expr"
@@ -170,11 +169,7 @@ func TestCostIsLimited(t *testing.T) {
 		`size([[1]]` + strings.Repeat(`.map(x, [`+strings.Repeat("x,", 400)+`x])`, 3) + `) == 1`,
 	} {
 		p := compile(t, expr.IssuerRule, source)
-		start := time.Now()
 		ok, err := p.True(expr.ForToken(claims, pageTime))
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("%.60s took %v", source, took)
-		}
 		if ok {
 			t.Errorf("%.60s holds", source)
 		}
@@ -190,12 +185,8 @@ func TestCostIsLimited(t *testing.T) {
 func TestListOfItselfIsNotCompared(t *testing.T) {
 	t.Parallel()
 	twins := `[[1]]` + strings.Repeat(`.map(x, [`+strings.Repeat("x,", 300)+`x])`, 3)
-	start := time.Now()
 	_, err := rule(t, twins+" == "+twins, nil)
 	wantErr(t, "27 million elements", err, expr.ErrTooCostly)
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %v", took)
-	}
 }
 
 func TestClaimValues(t *testing.T) {

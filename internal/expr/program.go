@@ -11,12 +11,13 @@ import (
 // Program is a compiled expression. It does not change; many goroutines may
 // use one, each with an Activation of its own.
 type Program struct {
-	kind   Kind
-	source string
-	run    cel.Program
-	reads  []Read
-	places map[int64]place // where each node stands in the source
-	words  map[string]bool // the keys that the source itself spells
+	kind    Kind
+	source  string
+	run     cel.Program
+	names   names
+	vacuous []Read
+	places  map[int64]place // where each node stands in the source
+	words   map[string]bool // the keys that the source itself spells
 }
 
 type place struct{ line, column int }

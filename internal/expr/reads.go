@@ -40,14 +40,42 @@ func (r Read) In(claims exchange.Claims) (any, bool) {
 	return value, true
 }
 
-// Reads is what the program names of claims, sorted, none within another.
-func (p *Program) Reads() []Read { return slices.Clone(p.reads) }
+// names is what an expression names of tokens.
+type names struct {
+	reads    []Read
+	subjects []exchange.Role
+}
 
-// readsOf collects them. A comprehension's variable with the name of one of
+// Reads is what the program names of claims, sorted, none within another.
+func (p *Program) Reads() []Read { return slices.Clone(p.names.reads) }
+
+// Subjects is whose mapped subject the program names: subject.sub, actor.sub.
+func (p *Program) Subjects() []exchange.Role { return slices.Clone(p.names.subjects) }
+
+// Claims is Reads as records know them; a program that did not compile, nil, has
+// none.
+func (p *Program) Claims() []exchange.ClaimPath {
+	if p == nil {
+		return nil
+	}
+	all := make([]exchange.ClaimPath, len(p.names.reads))
+	for i, read := range p.names.reads {
+		all[i] = exchange.NewClaimPath(read.Of, read.Path)
+	}
+	return all
+}
+
+// namesOf collects them. A comprehension's variable with the name of one of
 // ours counts as ours: a claim too many, never one too few.
-func readsOf(checked *ast.AST) []Read {
-	var all []Read
+func namesOf(checked *ast.AST) names {
+	var all names
 	collect(checked.Expr(), &all)
+	slices.Sort(all.subjects)
+	return names{widest(all.reads), slices.Compact(all.subjects)}
+}
+
+// widest sorts the reads and leaves out those within another.
+func widest(all []Read) []Read {
 	slices.SortFunc(all, func(a, b Read) int {
 		if c := strings.Compare(string(a.Of), string(b.Of)); c != 0 {
 			return c
@@ -69,7 +97,7 @@ func (r Read) covers(other Read) bool {
 
 // collect visits e: a chain of selections is one read, and what indexes it is
 // visited for itself.
-func collect(e ast.Expr, all *[]Read) {
+func collect(e ast.Expr, all *names) {
 	c := chainOf(e)
 	if c.root == "" {
 		for _, child := range children(e) {
@@ -78,7 +106,10 @@ func collect(e ast.Expr, all *[]Read) {
 		return
 	}
 	if read, found := c.read(); found {
-		*all = append(*all, read)
+		all.reads = append(all.reads, read)
+	}
+	if c.root != varClaims && len(c.steps) > 0 && c.steps[0] == "sub" {
+		all.subjects = append(all.subjects, exchange.Role(c.root))
 	}
 	for _, index := range c.indices {
 		collect(index, all)

@@ -2,6 +2,7 @@ package expr_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,44 @@ func TestReadsAreWhatTheSourceNames(t *testing.T) {
 	rule := compile(t, expr.IssuerRule, `claims.tenant == "acme" && size(claims.groups) > 0`)
 	if got := spelled(rule.Reads()); got != ":/groups :/tenant" {
 		t.Errorf("a rule: got %q", got)
+	}
+}
+
+func TestSubjectsAreThoseThatTheSourceNames(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string][]exchange.Role{
+		`subject.claims.sub == "a" && client.name == ""`:                    nil,
+		`subject.sub == "a"`:                                                {exchange.RoleSubject},
+		`has(subject.sub) && (actor.sub == "" || subject.sub != actor.sub)`: {exchange.RoleActor, exchange.RoleSubject},
+		`["a"].exists(x, x == actor.sub) && subject.issuer == "i"`:          {exchange.RoleActor},
+	} {
+		if got := compile(t, expr.Condition, source).Subjects(); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", source, got, want)
+		}
+	}
+}
+
+func TestVacuousIsWhatAnEmptyListPasses(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		`subject.claims.groups.all(g, g in ["ok"])`:                                                         "subject:/groups",
+		`size(subject.claims.groups) > 0 && subject.claims.groups.all(g, g in ["ok"])`:                      "",
+		`subject.claims.groups.size() > 0 && subject.claims.groups.all(g, g in ["ok"])`:                     "",
+		`subject.claims.groups.exists(g, true) && subject.claims.groups.all(g, g in ["ok"])`:                "",
+		`"a" in subject.claims.groups && subject.claims.groups.all(g, g in ["a", "b"])`:                     "",
+		`subject.claims.groups[0] == "a" && subject.claims.groups.all(g, g in ["a", "b"])`:                  "",
+		`size(actor.claims.groups) > 0 && subject.claims.groups.all(g, g in ["ok"])`:                        "subject:/groups",
+		`size(subject.claims.roles) > 0 && subject.claims.groups.all(g, g in ["ok"])`:                       "subject:/groups",
+		`subject.claims.a.all(x, x == 1) || actor.claims.b.all(x, x == 1)`:                                  "subject:/a actor:/b",
+		`subject.claims.?groups.orValue([]).all(g, g in ["ok"])`:                                            "subject:/groups",
+		`subject.claims.?groups.orValue([]).size() > 0 && subject.claims.groups.all(g, g in ["ok"])`:        "",
+		`subject.claims.groups.exists(g, g == "x")`:                                                         "",
+		`request.scopes.all(s, s.endsWith(":read"))`:                                                        "",
+		`subject.claims.groups.filter(g, g == "a") == ["a"] && subject.claims.groups.map(g, g).size() == 1`: "",
+	} {
+		if got := spelled(compile(t, expr.Condition, source).Vacuous()); got != want {
+			t.Errorf("%s: got %q, want %q", source, got, want)
+		}
 	}
 }
 

@@ -29,14 +29,23 @@ type authenticator struct {
 // authenticate finds the one method of the request (RFC 6749 §2.3) and checks
 // it. It satisfies fosite.ClientAuthenticationStrategy.
 func (a authenticator) authenticate(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
-	presented, err := readCredentials(r.Header.Values("Authorization"), form)
-	if err != nil {
+	req := callOf(ctx).request
+	if err := a.identify(req, r.Header.Values("Authorization"), form); err != nil {
 		return nil, err
 	}
-	if id := form.Get("client_id"); id != "" && id != presented.id {
-		return nil, malformed("client_id in the body is not that of the Authorization header")
+	return &fosite.DefaultClient{ID: req.Client.ID}, nil
+}
+
+// identify gives the request its client, or refuses it.
+func (a authenticator) identify(req *exchange.Request, headers []string, form url.Values) error {
+	presented, err := readCredentials(headers, form)
+	if err != nil {
+		return err
 	}
-	return a.verify(callOf(ctx).request, presented)
+	if id := form.Get("client_id"); id != "" && id != presented.id {
+		return malformed("client_id in the body is not that of the Authorization header")
+	}
+	return a.verify(req, presented)
 }
 
 // readCredentials wants exactly one method. Two are a bad request, unless one
@@ -65,9 +74,9 @@ func readCredentials(headers []string, form url.Values) (credentials, error) {
 // 6749 §10.10). Who has failed too often waits before a secret is compared,
 // the right one included: the answer must not tell it from a guess. Once the
 // secret holds, the request has its client.
-func (a authenticator) verify(req *exchange.Request, presented credentials) (fosite.Client, error) {
+func (a authenticator) verify(req *exchange.Request, presented credentials) error {
 	if wait := a.limits.Guess(req.Time, presented.id, req.Origin.RemoteAddr); wait > 0 {
-		return nil, tooMany(wait, "too many failures of client authentication")
+		return tooMany(wait, "too many failures of client authentication")
 	}
 	found := req.World.Clients[presented.id]
 	digests, failure := []string{""}, obstacle(found, req.Time)
@@ -85,13 +94,13 @@ func (a authenticator) verify(req *exchange.Request, presented credentials) (fos
 	}
 	if failure != "" {
 		a.limits.Failed(req.Time, presented.id, req.Origin.RemoteAddr)
-		return nil, unauthenticated(presented.byHeader, "%s", failure)
+		return unauthenticated(presented.byHeader, "%s", failure)
 	}
 	req.Client = found
 	if wait := a.limits.Client(req.Time, found.Name); wait > 0 {
-		return nil, tooMany(wait, "too many requests of the client")
+		return tooMany(wait, "too many requests of the client")
 	}
-	return &fosite.DefaultClient{ID: found.ID}, nil
+	return nil
 }
 
 // unauthenticated is the one refusal for every way in which authentication can

@@ -52,6 +52,7 @@ var byReason = map[exchange.Reason]string{
 	exchange.PolicyReviewOverdue:  "the policy that decides is suspended until it is reviewed",
 	exchange.IssuerDisabled:       "the issuer of a token is disabled",
 	exchange.GrantNotAllowed:      "the client may not use this grant_type",
+	exchange.TokenOfAnother:       "the token was issued to another client",
 
 	exchange.IssuerKeysUnavailable: "the keys of the token's issuer cannot be had now; try again later",
 	exchange.AuditUnavailable:      "the decision could not be recorded; try again later",

@@ -13,7 +13,7 @@ import (
 	"github.com/strait-sts/strait/internal/exchange"
 )
 
-// The limits of a request to the token endpoint.
+// The limits of a request.
 const (
 	maxBody       = 64 << 10
 	maxParameters = 64
@@ -27,9 +27,15 @@ type parameter struct {
 	judged  bool // has a grammar that is judged later, with an error of its own
 }
 
-// parameters are those that the token endpoint reads (RFC 6749 §3.2, RFC 8693
-// §2.1, RFC 7521 §4.2). Others are ignored.
-var parameters = map[string]parameter{
+// vocabulary is the parameters that an endpoint reads. Others are ignored.
+type vocabulary struct {
+	needed string // must be there
+	known  map[string]parameter
+}
+
+// tokenWords are the parameters of the token endpoint (RFC 6749 §3.2, RFC 8693
+// §2.1, RFC 7521 §4.2).
+var tokenWords = vocabulary{"grant_type", map[string]parameter{
 	"grant_type":            {},
 	"client_id":             {},
 	"client_secret":         {},
@@ -43,19 +49,30 @@ var parameters = map[string]parameter{
 	"scope":                 {judged: true},
 	"audience":              {judged: true, repeats: true},
 	"resource":              {judged: true, repeats: true},
-}
+}}
 
-// carriers are further parameters that carry a credential or a token in some
-// grant or other; in a query they are as wrong as our own (RFC 9700 §4.3.2).
+// tokenInHand are the parameters of the endpoints for one token (RFC 7662 §2.1,
+// RFC 7009 §2.1). All tokens are looked through whatever the hint says.
+var tokenInHand = vocabulary{"token", map[string]parameter{
+	"token":                 {judged: true},
+	"token_type_hint":       {judged: true},
+	"client_id":             {},
+	"client_secret":         {},
+	"client_assertion":      {},
+	"client_assertion_type": {},
+}}
+
+// carriers are further parameters that carry a credential or a token somewhere
+// or other; in a query they are as wrong as our own (RFC 9700 §4.3.2).
 var carriers = map[string]bool{
 	"access_token": true, "assertion": true, "code": true, "password": true,
-	"refresh_token": true, "token": true, "username": true,
+	"refresh_token": true, "subject_token": true, "actor_token": true, "token": true, "username": true,
 }
 
 // readForm is the only reading of a request's form: whole and without doubt,
 // or refused. Bytes are read before the content type is judged, so that a
 // body that cannot be read is a bad request whatever it claims to be.
-func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+func (v vocabulary) readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if r.Method != http.MethodPost {
 		return nil, &refusal{cause: malformed("method is not POST"), status: http.StatusMethodNotAllowed, allow: http.MethodPost}
 	}
@@ -66,10 +83,10 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if !isForm(r.Header.Values("Content-Type")) {
 		return nil, &refusal{cause: malformed("content type is not %s in UTF-8", formType), status: http.StatusUnsupportedMediaType}
 	}
-	if err := checkQuery(r.URL.RawQuery); err != nil {
+	if err := v.checkQuery(r.URL.RawQuery); err != nil {
 		return nil, err
 	}
-	return parseForm(body)
+	return v.parseForm(body)
 }
 
 func malformed(format string, args ...any) *exchange.Error {
@@ -117,7 +134,7 @@ func isForm(values []string) bool {
 
 // checkQuery refuses credentials and parameters in the URL, where logs and
 // histories keep them (RFC 6749 §2.3.1). Anything else there is not ours.
-func checkQuery(query string) error {
+func (v vocabulary) checkQuery(query string) error {
 	if query == "" {
 		return nil
 	}
@@ -126,7 +143,7 @@ func checkQuery(query string) error {
 		if err != nil {
 			return err
 		}
-		if _, known := parameters[name]; known || carriers[name] {
+		if _, known := v.known[name]; known || carriers[name] {
 			return malformed("%s is in the query; parameters belong in the body", name)
 		}
 	}
@@ -136,7 +153,7 @@ func checkQuery(query string) error {
 // parseForm reads a urlencoded body (RFC 6749 App. B). A name occurs once,
 // empty or not, known or not, unless it may repeat; then an empty value is an
 // absent one (RFC 6749 §3.2).
-func parseForm(body string) (url.Values, error) {
+func (v vocabulary) parseForm(body string) (url.Values, error) {
 	form := make(url.Values, 8)
 	count := 0
 	for pair := range strings.SplitSeq(body, "&") {
@@ -146,30 +163,30 @@ func parseForm(body string) (url.Values, error) {
 		if count++; count > maxParameters {
 			return nil, malformed("more than %d parameters", maxParameters)
 		}
-		if err := addPair(form, pair); err != nil {
+		if err := v.addPair(form, pair); err != nil {
 			return nil, err
 		}
 	}
 	maps.DeleteFunc(form, func(_ string, values []string) bool { return len(values) == 0 })
-	if !form.Has("grant_type") {
-		return nil, malformed("grant_type is missing")
+	if !form.Has(v.needed) {
+		return nil, malformed("%s is missing", v.needed)
 	}
 	return form, nil
 }
 
 // addPair adds one name=value. An empty value leaves the bare name behind, for
 // the next of that name to be seen as a repetition.
-func addPair(form url.Values, pair string) error {
+func (v vocabulary) addPair(form url.Values, pair string) error {
 	name, value, err := unescape(pair)
 	if err != nil {
 		return err
 	}
 	values, again := form[name]
 	switch {
-	case again && !parameters[name].repeats:
-		return malformed("%s occurs twice", called(name))
-	case !wellFormed(name, value):
-		return malformed("%s is not UTF-8, or has a control character", called(name))
+	case again && !v.known[name].repeats:
+		return malformed("%s occurs twice", v.called(name))
+	case !v.wellFormed(name, value):
+		return malformed("%s is not UTF-8, or has a control character", v.called(name))
 	}
 	if value != "" {
 		values = append(values, value)
@@ -180,8 +197,8 @@ func addPair(form url.Values, pair string) error {
 
 // called is the name as a detail may give it: known names only, since in a
 // body that is no form a token may stand where a name should.
-func called(name string) string {
-	if _, known := parameters[name]; known {
+func (v vocabulary) called(name string) string {
+	if _, known := v.known[name]; known {
 		return name
 	}
 	return "an unknown parameter"
@@ -189,13 +206,13 @@ func called(name string) string {
 
 // wellFormed: UTF-8 without NUL everywhere, and without control characters
 // where RFC 6749 App. A has none and nobody else judges the value.
-func wellFormed(name, value string) bool {
+func (v vocabulary) wellFormed(name, value string) bool {
 	for _, s := range []string{name, value} {
 		if !utf8.ValidString(s) || strings.Contains(s, "\x00") {
 			return false
 		}
 	}
-	known, isKnown := parameters[name]
+	known, isKnown := v.known[name]
 	return !isKnown || known.judged || !strings.ContainsFunc(value, control)
 }
 

@@ -19,36 +19,43 @@ import (
 func FuzzForm(f *testing.F) {
 	for _, seed := range []string{
 		"grant_type=client_credentials", "grant_type=x&audience=a&audience=b&scope=", "grant_type=a&grant_type=b",
-		"grant_type=x&scope=%ff", "grant_type=x&y=%zz", "grant_type=x&a;b=c", "=&=", "grant_type=x&%00=1", "a+b=c+d&grant_type=%61",
+		"token=x&token_type_hint=", "token=x&token=x&grant_type=y", "grant_type=x&scope=%ff", "grant_type=x&y=%zz", "grant_type=x&a;b=c", "=&=", "grant_type=x&%00=1", "a+b=c+d&grant_type=%61",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		form, err := parseForm(body)
-		if err != nil {
-			if form != nil {
+		for _, v := range []vocabulary{tokenWords, tokenInHand} {
+			form, err := v.parseForm(body)
+			if err != nil && form != nil {
 				t.Fatal("a refused form is handed on")
 			}
-			return
-		}
-		lenient, _ := url.ParseQuery(strings.ReplaceAll(body, ";", "%3B"))
-		for name, values := range form {
-			if len(values) != 1 && !parameters[name].repeats {
-				t.Fatalf("%q has %d values", name, len(values))
+			if err == nil {
+				holdForm(t, v, body, form)
 			}
-			for _, value := range values {
-				if value == "" || !utf8.ValidString(name+value) || strings.Contains(name+value, "\x00") {
-					t.Fatalf("%q=%q", name, value)
-				}
-			}
-			if values[0] != firstFilled(lenient[name]) {
-				t.Fatalf("%q is %q, and leniently %q", name, values, lenient[name])
-			}
-		}
-		if again, err := parseForm(form.Encode()); err != nil || again.Encode() != form.Encode() {
-			t.Fatalf("%q is not what it was: %v", form.Encode(), err)
 		}
 	})
+}
+
+// holdForm: what the form says is there once, and said by the body.
+func holdForm(t *testing.T, v vocabulary, body string, form url.Values) {
+	t.Helper()
+	lenient, _ := url.ParseQuery(strings.ReplaceAll(body, ";", "%3B"))
+	for name, values := range form {
+		if len(values) != 1 && !v.known[name].repeats {
+			t.Fatalf("%q has %d values", name, len(values))
+		}
+		for _, value := range values {
+			if value == "" || !utf8.ValidString(name+value) || strings.Contains(name+value, "\x00") {
+				t.Fatalf("%q=%q", name, value)
+			}
+		}
+		if values[0] != firstFilled(lenient[name]) {
+			t.Fatalf("%q is %q, and leniently %q", name, values, lenient[name])
+		}
+	}
+	if again, err := v.parseForm(form.Encode()); !form.Has(v.needed) || err != nil || again.Encode() != form.Encode() {
+		t.Fatalf("%q is not what it was: %v", form.Encode(), err)
+	}
 }
 
 func firstFilled(values []string) string {
@@ -109,7 +116,7 @@ func TestFormComesBack(t *testing.T) {
 			form.Set(name, value)
 		}
 		form["audience"] = rapid.SliceOfN(rapid.StringMatching(`[a-z:/]{1,20}`), 1, 10).Draw(t, "audience")
-		read, err := parseForm(form.Encode())
+		read, err := tokenWords.parseForm(form.Encode())
 		if err != nil || read.Encode() != form.Encode() {
 			t.Fatalf("%s came as %s, %v", form.Encode(), read.Encode(), err)
 		}
@@ -125,13 +132,13 @@ func TestRefusalsNameNoSecret(t *testing.T) {
 		secret, secret + "=1&" + secret + "=2", "grant_type=x&client_secret=%" + secret, "grant_type=" + secret + "\x00",
 		"grant_type=x&client_secret=" + secret + "&client_secret=" + secret, `{"` + secret + `":"%zz"}`, secret + "\xff=1",
 	} {
-		_, err := parseForm(body)
+		_, err := tokenWords.parseForm(body)
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%q: %v", body, err)
 		}
 	}
 	for _, query := range []string{"x=%" + secret, "client_secret=" + secret} {
-		if err := checkQuery(query); err == nil || strings.Contains(err.Error(), secret) {
+		if err := tokenWords.checkQuery(query); err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%q: %v", query, err)
 		}
 	}
@@ -141,15 +148,17 @@ func TestRefusalsNameNoSecret(t *testing.T) {
 // grammar of its own is left to its judge, but for NUL.
 func TestControlCharacters(t *testing.T) {
 	t.Parallel()
-	for name, known := range parameters {
-		for _, c := range []string{"%00", "%0a", "%1f", "%7f"} {
-			body := name + "=a" + c + "b"
-			if name != "grant_type" {
-				body += "&grant_type=x"
-			}
-			_, err := parseForm(body)
-			if refused := err != nil; refused != (c == "%00" || !known.judged) {
-				t.Errorf("%s: %v", body, err)
+	for _, v := range []vocabulary{tokenWords, tokenInHand} {
+		for name, known := range v.known {
+			for _, c := range []string{"%00", "%0a", "%1f", "%7f"} {
+				body := name + "=a" + c + "b"
+				if name != v.needed {
+					body += "&" + v.needed + "=x"
+				}
+				_, err := v.parseForm(body)
+				if refused := err != nil; refused != (c == "%00" || !known.judged) {
+					t.Errorf("%s: %v", body, err)
+				}
 			}
 		}
 	}

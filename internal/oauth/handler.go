@@ -17,6 +17,8 @@ import (
 // Options is what the front door is made of. All fields but Sampler, Limits
 // and Metrics are required.
 type Options struct {
+	// Service decides. Without Revocations and a Revoker in it, introspection
+	// and revocation answer 503.
 	Service *exchange.Service
 	// World is the configuration of this moment; nil while there is none yet.
 	// It is asked once a request.
@@ -47,14 +49,20 @@ type Sampler interface {
 	Allow() bool
 }
 
-// Metrics counts what happened at the token endpoint.
+// Metrics counts what happened at the endpoints.
 type Metrics interface {
 	// Exchanged counts a decision about an authenticated client, or our own
 	// failure to come to one; reason is empty where a token was issued.
 	Exchanged(decision, reason string, took time.Duration)
-	// Rejected counts a request that never became an exchange; kind is "form",
-	// "client" or "rate".
+	// Rejected counts a request, to any endpoint, whose client was not
+	// authenticated; kind is "form", "client" or "rate".
 	Rejected(kind string)
+	// Introspected counts an introspection of an authenticated client, or our
+	// own failure; result is "active", "inactive", "refused" or "error".
+	Introspected(result string)
+	// RevocationAsked counts a revocation asked for by an authenticated client,
+	// or our own failure; result is "revoked", "nothing", "refused" or "error".
+	RevocationAsked(result string)
 }
 
 // Route is one path of the public listener. Pattern is the whole path, the
@@ -68,6 +76,7 @@ type Route struct {
 type Handler struct {
 	o        Options
 	provider fosite.OAuth2Provider
+	clients  authenticator
 	routes   []Route
 }
 
@@ -86,11 +95,13 @@ func New(o Options) (*Handler, error) {
 	if o.Metrics == nil {
 		o.Metrics = uncounted{}
 	}
-	h := &Handler{o: o, provider: newProvider(o)}
+	clients := authenticator{matches: o.Matches, limits: o.Limits}
+	h := &Handler{o: o, provider: newProvider(o, clients), clients: clients}
 	path := strings.TrimSuffix(issuer.EscapedPath(), "/")
-	h.routes = append(h.routes,
-		Route{path + tokenPath, http.HandlerFunc(h.serveToken)},
-		Route{path + jwksPath, http.HandlerFunc(h.serveJWKS)})
+	for _, e := range []*endpoint{tokenEndpoint(), introspectEndpoint(), revokeEndpoint()} {
+		h.routes = append(h.routes, Route{path + e.path, h.serve(e)})
+	}
+	h.routes = append(h.routes, Route{path + jwksPath, http.HandlerFunc(h.serveJWKS)})
 	documents, err := h.metadata(path)
 	if err != nil {
 		return nil, err
@@ -110,3 +121,5 @@ type uncounted struct{}
 
 func (uncounted) Exchanged(string, string, time.Duration) {}
 func (uncounted) Rejected(string)                         {}
+func (uncounted) Introspected(string)                     {}
+func (uncounted) RevocationAsked(string)                  {}

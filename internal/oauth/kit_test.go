@@ -160,6 +160,18 @@ func (c *counter) Rejected(kind string) {
 	c.rejected[kind]++
 }
 
+func (c *counter) Introspected(result string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rejected["introspect "+result]++
+}
+
+func (c *counter) RevocationAsked(result string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rejected["revoke "+result]++
+}
+
 // of is one count: of decisions as "denied scope_not_held", of refusals as
 // "form" or "client".
 func (c *counter) of(key string) int {

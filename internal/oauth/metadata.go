@@ -27,6 +27,11 @@ type serverMetadata struct {
 	JWKSURI       string               `json:"jwks_uri"`
 	Grants        []exchange.GrantType `json:"grant_types_supported"`
 	AuthMethods   []string             `json:"token_endpoint_auth_methods_supported"`
+
+	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
+	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationEndpoint       string   `json:"revocation_endpoint"`
+	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
 }
 
 // openIDMetadata is for clients that know only OpenID Connect Discovery §4.
@@ -42,10 +47,13 @@ type openIDMetadata struct {
 // appended (OpenID Connect Discovery §4.1).
 func (h *Handler) metadata(path string) ([]Route, error) {
 	base := strings.TrimSuffix(h.o.Issuer, "/")
+	methods := []string{"client_secret_basic", "client_secret_post"}
 	server := serverMetadata{
 		Issuer: h.o.Issuer, TokenEndpoint: base + tokenPath, JWKSURI: base + jwksPath,
-		Grants:      []exchange.GrantType{exchange.GrantTokenExchange, exchange.GrantClientCredentials},
-		AuthMethods: []string{"client_secret_basic", "client_secret_post"},
+		Grants:                []exchange.GrantType{exchange.GrantTokenExchange, exchange.GrantClientCredentials},
+		AuthMethods:           methods,
+		IntrospectionEndpoint: base + introspectPath, IntrospectionAuthMethods: methods,
+		RevocationEndpoint: base + revokePath, RevocationAuthMethods: methods,
 	}
 	openID := openIDMetadata{server, h.o.Algorithms(), []string{"public"}}
 	var routes []Route

@@ -87,7 +87,12 @@ func TestMD03_Content(t *testing.T) {
 				t.Errorf("issuer %s: %s", of, a.raw)
 			}
 			mustList(t, a, "grant_types_supported", exchangeURN, "client_credentials")
-			mustList(t, a, "token_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post")
+			for _, endpoint := range []string{"token", "introspection", "revocation"} {
+				mustList(t, a, endpoint+"_endpoint_auth_methods_supported", "client_secret_basic", "client_secret_post")
+			}
+			if a.text("introspection_endpoint") != base+"/introspect" || a.text("revocation_endpoint") != base+"/revoke" {
+				t.Errorf("issuer %s: %s", of, a.raw)
+			}
 			if strings.Contains(a.raw, "[]") || strings.Contains(a.raw, "none") || strings.Contains(a.raw, "response_types") {
 				t.Errorf("says too much: %s", a.raw)
 			}
@@ -102,7 +107,10 @@ func TestMD03_Content(t *testing.T) {
 		mustList(t, openID, "id_token_signing_alg_values_supported", "ES256", "EdDSA", "RS256")
 		mustList(t, openID, "subject_types_supported", "public")
 		more := slices.Sorted(maps.Keys(server.body))
-		if want := []string{"grant_types_supported", "issuer", "jwks_uri", "token_endpoint", "token_endpoint_auth_methods_supported"}; !slices.Equal(more, want) {
+		if want := []string{
+			"grant_types_supported", "introspection_endpoint", "introspection_endpoint_auth_methods_supported", "issuer", "jwks_uri",
+			"revocation_endpoint", "revocation_endpoint_auth_methods_supported", "token_endpoint", "token_endpoint_auth_methods_supported",
+		}; !slices.Equal(more, want) {
 			t.Errorf("members %q", more)
 		}
 		if len(openID.body) != len(server.body)+2 {
@@ -160,7 +168,7 @@ func TestMD13_WhatIsAdvertisedWorks(t *testing.T) {
 func TestNotAdvertisedIsNotThere(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	for _, path := range []string{"/introspect", "/revoke", "/authorize", "/register", "/userinfo"} {
+	for _, path := range []string{"/authorize", "/register", "/userinfo"} {
 		r := baseline()
 		r.path = path
 		if a := d.send(r); a.status != 404 {

@@ -21,9 +21,9 @@ var errNotOurs = errors.New("fosite's own client authentication is not in use")
 // getters write to the shared configuration, which is a data race. The exact
 // strategies stand in the place of its defaults, a wildcard for scopes and a
 // prefix match for audiences, although no request of ours reaches them.
-func newProvider(o Options) fosite.OAuth2Provider {
+func newProvider(o Options, clients authenticator) fosite.OAuth2Provider {
 	config := &fosite.Config{
-		ClientAuthenticationStrategy: authenticator{matches: o.Matches, limits: o.Limits}.authenticate,
+		ClientAuthenticationStrategy: clients.authenticate,
 		ClientSecretsHasher:          noHasher{},
 		JWKSFetcherStrategy:          noFetcher{},
 		ScopeStrategy:                fosite.ExactScopeStrategy,
@@ -38,10 +38,11 @@ func newProvider(o Options) fosite.OAuth2Provider {
 	return fosite.NewOAuth2Provider(store{}, config)
 }
 
-// call is one request to the token endpoint on its way through. fosite carries
-// it as the session.
+// call is one request to an endpoint on its way through. At the token endpoint
+// fosite carries it as the session.
 type call struct {
 	fosite.DefaultSession
+	endpoint *endpoint
 	request  *exchange.Request // its Client is nil until it is authenticated
 	issued   *exchange.Issued
 	recorded bool // a record with the request's id is durable

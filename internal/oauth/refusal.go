@@ -75,6 +75,9 @@ func (h *Handler) writeRefusal(w http.ResponseWriter, c *call, no *refusal) {
 		reason = ""
 	}
 	body.Reason, body.Description = reason, describe(no.cause.Code, reason)
+	if reason == exchange.MalformedRequest && c.endpoint.malformed != "" {
+		body.Description = c.endpoint.malformed
+	}
 	status := no.statusCode()
 	if no.allow != "" {
 		w.Header().Set("Allow", no.allow)
@@ -88,22 +91,26 @@ func (h *Handler) writeRefusal(w http.ResponseWriter, c *call, no *refusal) {
 	h.writeJSON(w, c, status, body)
 }
 
-// writeJSON writes every answer of the token endpoint; none may be cached (RFC
-// 6749 §5.1).
+// writeJSON writes every answer that has a body; none may be cached.
 func (h *Handler) writeJSON(w http.ResponseWriter, c *call, status int, body any) {
 	text, err := json.Marshal(body)
 	if err != nil { // strings and numbers cannot fail to marshal
 		panic(err)
 	}
-	header := w.Header()
-	header.Set("Content-Type", "application/json;charset=UTF-8")
-	header.Set("Cache-Control", "no-store")
-	header.Set("Pragma", "no-cache")
+	forbidKeeping(w)
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 	if c.recorded {
-		header.Set("X-Strait-Decision", string(c.request.ID))
+		w.Header().Set("X-Strait-Decision", string(c.request.ID))
 	}
 	w.WriteHeader(status)
 	if _, err := w.Write(text); err != nil {
 		h.o.Logger.Debug("answer not delivered", "err", err, "requestId", c.request.Origin.RequestID)
 	}
+}
+
+// forbidKeeping: what is said of tokens is for this moment (RFC 6749 §5.1, RFC
+// 7662 §4).
+func forbidKeeping(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Pragma", "no-cache")
 }

@@ -202,7 +202,7 @@ func TestPanicIsOurFault(t *testing.T) {
 			t.Error(a.raw)
 		}
 	}
-	if strings.Contains(d.log.String(), "was here") || !strings.Contains(d.log.String(), "token request panicked") {
+	if strings.Contains(d.log.String(), "was here") || !strings.Contains(d.log.String(), "request panicked") {
 		t.Errorf("log: %s", d.log.String())
 	}
 	d.parts.set(func(p *parts) { p.panics = http.ErrAbortHandler })

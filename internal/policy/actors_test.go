@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -186,5 +187,27 @@ func TestActorsTokenEndsTheIssuedOneToo(t *testing.T) {
 	wantPolicy(t, d, err, "p")
 	if d.Grant.Lifetime().Seconds() != 90 {
 		t.Errorf("lifetime %s", d.Grant.Lifetime())
+	}
+}
+
+// What is said of a refusal says what to mend: a token with may_act is told
+// apart, and so is who has a policy for another issuer.
+func TestRefusalsSayWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	mayAct := func(s *exchange.Token) { s.MayAct = exchange.MayAct{"client_id": "edge-1"} }
+	elsewhere := func(p *catalog.ExchangePolicy) { p.Subject.Issuers = []string{"entra"} }
+	for want, c := range map[string]struct {
+		policy  func(*catalog.ExchangePolicy)
+		subject func(*exchange.Token)
+	}{
+		"the subject token has may_act, and the policies for it add no actor, or want its token": {nil, mayAct},
+		"the policies for this subject want an actor token":                                      {delegation("token"), nil},
+		`no policy for this client and targets takes a jwt of issuer "okta"`:                     {elsewhere, nil},
+	} {
+		_, err := decide(world(issuer("agents"), rule("p", c.policy)), request(nil), subject(c.subject), nil)
+		var refusal *exchange.Error
+		if !errors.As(err, &refusal) || refusal.Detail != want {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }

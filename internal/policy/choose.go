@@ -98,7 +98,10 @@ func (c *admitted) chooseDefault(p parties) search {
 func (c *admitted) try(s *search, r *rule, p parties, targets []*target) bool {
 	f := c.fits(r, p)
 	if f == fitsAll && r.conditional() {
-		erred, refusal := r.holds(c.activation(p, targets))
+		erred, refusal := true, p.unread(r.reads)
+		if refusal == nil {
+			erred, refusal = r.holds(c.activation(p, targets))
+		}
 		if refusal != nil {
 			f = fitsActor
 		}

@@ -199,6 +199,7 @@ func (c *admitted) Decide(subject, actor *exchange.Token) (exchange.Decision, er
 	if c.refusal == nil && c.req.Trace.On() {
 		c.traceCandidates(p)
 	}
+	decision.Reads = c.reads(p)
 	return decision, err
 }
 
@@ -237,7 +238,9 @@ func (c *admitted) settle(r *rule, p parties, trace *exchange.Trace) (exchange.D
 	}
 	var err error
 	if len(r.claims) > 0 {
-		ceiling.Claims, err = r.valuesOf(c.activation(p, targets))
+		if err = p.unread(r.reads); err == nil {
+			ceiling.Claims, err = r.valuesOf(c.activation(p, targets))
+		}
 		trace.Ended(exchange.CheckClaims, err)
 		if err != nil {
 			return decision, err

@@ -14,6 +14,7 @@ type guardrail struct {
 	name  string
 	match catalog.GuardrailMatch
 	deny  []condition
+	reads []exchange.ClaimPath
 }
 
 func (e *Engine) guardrail(g *catalog.Of[catalog.Guardrail]) *guardrail {
@@ -21,6 +22,7 @@ func (e *Engine) guardrail(g *catalog.Of[catalog.Guardrail]) *guardrail {
 	for _, r := range g.Spec.Deny {
 		compiled.deny = append(compiled.deny, condition{e.program(expr.GuardrailRule, r.Expression), r.Message})
 	}
+	compiled.reads = readsOf(compiled.deny, nil)
 	return compiled
 }
 
@@ -75,8 +77,13 @@ func (c *admitted) watch(ceiling *exchange.Ceiling) *watch {
 
 // judge refuses what one of the guardrails forbids.
 func (w *watch) judge(a *expr.Activation, grant *exchange.Grant) error {
-	a = a.WithIssue(issueOf(grant), grant.Ceiling().Policy)
+	ceiling := grant.Ceiling()
+	p := parties{ceiling.Subject, ceiling.Actor}
+	a = a.WithIssue(issueOf(grant), ceiling.Policy)
 	for _, g := range w.over {
+		if err := p.unread(g.reads); err != nil {
+			return err
+		}
 		if err := g.judge(a); err != nil {
 			w.by = g.name
 			return err

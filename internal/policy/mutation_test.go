@@ -116,7 +116,7 @@ func fateOf(t *testing.T, m mutant) fate {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-short", "-failfast", "-skip", "Mutant", "../exchange", ".").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-short", "-failfast", "-timeout", "3m", "-skip", "Mutant", "../exchange", ".").CombinedOutput()
 	switch {
 	case err == nil:
 		return survived
@@ -145,6 +145,7 @@ func TestEveryMutantIsCaught(t *testing.T) {
 		}
 		f := fateOf(t, m)
 		fates[f]++
+		t.Log(f, m.what)
 		if f == survived {
 			t.Errorf("nothing notices that %s is turned", m.what)
 		}

@@ -24,7 +24,8 @@ type rule struct {
 	subjects  []condition // on subject, in their order
 	actors    []condition // on actor
 	claims    []claimValue
-	shadow    bool // it is tried, and decides nothing
+	reads     []exchange.ClaimPath // what all of these read
+	shadow    bool                 // it is tried, and decides nothing
 	window
 	review time.Time // from then on a review is overdue and suspends; zero for never
 }
@@ -94,6 +95,7 @@ func (e *Engine) compileRule(entry *catalog.Entry, p *catalog.ExchangePolicy, ta
 		r.policy.Claims = append(r.policy.Claims, c.name)
 	}
 	e.compileParties(r, p)
+	r.reads = readsOf(slices.Concat(r.subjects, r.actors), r.claims)
 	for _, name := range p.Targets {
 		if t, known := targets[name]; known {
 			r.resolved = append(r.resolved, t)

@@ -38,6 +38,8 @@ func shadowOf(r *rule, err error) exchange.Shadow {
 	var refusal *exchange.Error
 	if errors.As(err, &refusal) {
 		s.Decision, s.Reason = exchange.OutcomeDenied, refusal.Reason
+	} else if err != nil { // of tokens recalled from a record, not enough is known
+		s.Decision = exchange.OutcomeError
 	}
 	return s
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // grants is what the application's role may do, table by table. Records,
-// changes and checkpoints can be written and read, never altered.
+// changes, checkpoints and revocations can be written and read, never altered.
 var grants = []struct{ privileges, object string }{
 	{"SELECT, UPDATE", "TABLE revisions"},
 	{"SELECT, INSERT, UPDATE, DELETE", "TABLE catalog_objects"},
@@ -20,8 +20,11 @@ var grants = []struct{ privileges, object string }{
 	{"SELECT, INSERT", "TABLE checkpoints"},
 	{"SELECT", "TABLE retained"},
 	{"SELECT, INSERT, UPDATE, DELETE", "TABLE replay_claims"},
+	{"SELECT, INSERT", "TABLE revocations"},
+	{"SELECT, INSERT", "TABLE revoked"},
 	{"SELECT", "TABLE goose_db_version"},
 	{"EXECUTE", "FUNCTION make_record_partitions(integer)"},
+	{"EXECUTE", "FUNCTION prune_revoked()"},
 	{"USAGE", "SCHEMA public"},
 }
 
@@ -49,8 +52,8 @@ func grant(ctx context.Context, conn *pgx.Conn, role string) error {
 
 // CheckPrivileges refuses to serve with a role that could alter what happened:
 // one that may UPDATE, DELETE or TRUNCATE records, a partition of them, the
-// catalogue's changes or the checkpoints, that owns one of these, or that is a
-// superuser. The error says how to mend it.
+// catalogue's changes, the checkpoints or revocations, that owns one of these, or
+// that is a superuser. The error says how to mend it.
 func (db *DB) CheckPrivileges(ctx context.Context) error {
 	ctx, cancel := limit(ctx)
 	defer cancel()
@@ -76,7 +79,8 @@ func (db *DB) excess(ctx context.Context) ([]string, error) {
 	rows, err := db.pool.Query(ctx, `
 		WITH kept AS (
 			SELECT oid, relname, relowner FROM pg_class
-			WHERE oid IN ('records'::regclass, 'catalog_changes'::regclass, 'checkpoints'::regclass, 'retained'::regclass)
+			WHERE oid IN ('records'::regclass, 'catalog_changes'::regclass, 'checkpoints'::regclass, 'retained'::regclass,
+				'revocations'::regclass, 'revoked'::regclass)
 			   OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'records'::regclass))
 		SELECT privilege || ' on ' || relname FROM kept, unnest('{UPDATE,DELETE,TRUNCATE}'::text[]) AS privilege
 		WHERE has_table_privilege(oid, privilege)

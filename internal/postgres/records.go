@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -164,18 +165,68 @@ func (q *query) clause() string {
 	return " WHERE " + strings.Join(q.conditions, " AND ")
 }
 
-// Lineage reads the records of one root exchange, oldest first: the root and
-// all that was derived from its token.
-func (db *DB) Lineage(ctx context.Context, txn string) ([]audit.Row, error) {
+// selectLineage climbs from $1 to its root and walks down from there, each by an
+// index: parents by id, children by parent. The way up is in the answer whatever
+// the bounds $2 and $3 cut off; so are records whose actor token is one of the
+// tree's. It looks from $4 to $5 alone, into one month or two.
+const selectLineage = `
+	WITH RECURSIVE up (id, parent, depth) AS (
+		SELECT id, parent, 1 FROM records WHERE id = $1
+		UNION ALL
+		SELECT p.id, p.parent, up.depth + 1 FROM up JOIN records p
+			ON p.id = CASE WHEN up.parent ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN up.parent::uuid END
+			AND p.id >= uuid_floor($4) AND p.id < uuid_floor($5)
+		WHERE up.depth < $3),
+	down (id, depth) AS (
+		(SELECT id, 1 FROM up ORDER BY depth DESC LIMIT 1)
+		UNION ALL
+		SELECT c.id, down.depth + 1 FROM down JOIN records c
+			ON c.parent = down.id::text AND c.id >= uuid_floor($4) AND c.id < uuid_floor($5)
+		WHERE down.depth < $3),
+	tree (id) AS MATERIALIZED (SELECT id FROM down LIMIT $2),
+	acted (id) AS (
+		SELECT a.id FROM tree JOIN records a
+			ON a.actor_parent = tree.id::text AND a.id >= uuid_floor($4) AND a.id < uuid_floor($5)
+		LIMIT $2)
+	SELECT ` + recordColumns + ` FROM (SELECT id FROM up UNION SELECT id FROM tree UNION SELECT id FROM acted) AS found (of)
+		JOIN records ON id = of AND id >= uuid_floor($4) AND id < uuid_floor($5) ORDER BY id`
+
+// byIndex makes the planner walk by the indexes with the values at hand: it cannot
+// know how many children a token has, and guesses a join that reads the month.
+const byIndex = `SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
+	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`
+
+// lineageSpan is how long before and after an exchange its tree can lie: what is
+// derived from a token ends with it, a token lives for 24 h at most, and the
+// clocks of two replicas may differ.
+const lineageSpan = 26 * time.Hour
+
+// Lineage reads the records of the tree that an exchange is in, oldest first: its
+// root, and all that was derived from the root's token, at most so many nodes
+// and hops; and those in which a token of the tree was the actor token.
+// ErrNotFound where there is no record of the exchange.
+func (db *DB) Lineage(ctx context.Context, id string, nodes, hops int) ([]audit.Row, error) {
 	ctx, cancel := limit(ctx)
 	defer cancel()
-	root, _ := parseUUID(txn)
-	rows, err := db.pool.Query(ctx, `
-		SELECT `+recordColumns+` FROM records WHERE id = $1
-		UNION ALL (SELECT `+recordColumns+` FROM records WHERE txn = $2 AND parent IS NOT NULL ORDER BY id LIMIT 10000)`, root, txn)
+	key, err := parseUUID(id)
 	if err != nil {
-		return nil, failed("read a lineage", err)
+		return nil, ErrNotFound
 	}
-	lineage, err := pgx.CollectRows(rows, scanRecord)
-	return lineage, failed("read a lineage", err)
+	at := time.UnixMilli(int64(binary.BigEndian.Uint64(key.Bytes[:8]) >> 16)) //nolint:gosec // G115: 48 bits (RFC 9562 §5.7)
+	var found []audit.Row
+	err = pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, byIndex); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, selectLineage, key, nodes, hops, at.Add(-lineageSpan), at.Add(lineageSpan))
+		if err != nil {
+			return err
+		}
+		found, err = pgx.CollectRows(rows, scanRecord)
+		return err
+	})
+	if err == nil && len(found) == 0 {
+		return nil, ErrNotFound
+	}
+	return found, failed("read a lineage", err)
 }

@@ -9,8 +9,9 @@ import (
 
 // The topics whose changes every replica follows.
 const (
-	TopicCatalog = "catalog"
-	TopicKeys    = "keys"
+	TopicCatalog     = "catalog"
+	TopicKeys        = "keys"
+	TopicRevocations = "revocations"
 )
 
 // channel is where changes are told. Its payload is a hint for people who

@@ -99,7 +99,7 @@ func watched(t *testing.T, db *postgres.DB) <-chan string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		db.Watch(ctx, func(topic string, revision int64) { heard <- fmt.Sprint(topic, " ", revision) })
+		db.Watch(ctx, postgres.Watcher{Changed: func(topic string, revision int64) { heard <- fmt.Sprint(topic, " ", revision) }})
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	return heard

@@ -16,16 +16,27 @@ const (
 	reconnectSoonest, reconnectLatest = 50 * time.Millisecond, 750 * time.Millisecond
 )
 
-// Watch calls onChange, one call at a time, with each topic whose revision
-// moved and with every topic once after each connect, since anything may have
-// happened before; onChange is to load the topic. It returns when ctx ends.
+// Watcher is told what a watch finds, one call at a time. A function that is nil
+// is not called.
+type Watcher struct {
+	// Asking: the revisions are about to be read.
+	Asking func()
+	// Changed: a topic's revision moved. Every topic is told once after each
+	// connect, since anything may have happened before. It is to load the topic.
+	Changed func(topic string, revision int64)
+	// Read: these are all revisions, some time after Asking. It is called after
+	// Changed, for each reading, also where nothing moved.
+	Read func(revisions map[string]int64)
+}
+
+// Watch tells w of the revisions of all topics. It returns when ctx ends.
 //
 // The order leaves no gap: connect, LISTEN, read the revisions, then wait. A
 // notification only says "look now"; what counts is the table, which is also
 // read each 500 ms. A replica so knows of a change within a second.
-func (db *DB) Watch(ctx context.Context, onChange func(topic string, revision int64)) {
+func (db *DB) Watch(ctx context.Context, w Watcher) {
 	for ctx.Err() == nil {
-		err := db.watchOnce(ctx, onChange)
+		err := db.watchOnce(ctx, w)
 		if ctx.Err() != nil {
 			return
 		}
@@ -35,7 +46,7 @@ func (db *DB) Watch(ctx context.Context, onChange func(topic string, revision in
 }
 
 // watchOnce watches with one connection, until it is lost.
-func (db *DB) watchOnce(ctx context.Context, onChange func(string, int64)) error {
+func (db *DB) watchOnce(ctx context.Context, w Watcher) error {
 	conn, err := pgx.ConnectConfig(ctx, db.config)
 	if err != nil {
 		return failed("connect to watch", err)
@@ -46,7 +57,7 @@ func (db *DB) watchOnce(ctx context.Context, onChange func(string, int64)) error
 	}
 	seen := map[string]int64{}
 	for {
-		if err := report(ctx, conn, seen, onChange); err != nil {
+		if err := report(ctx, conn, seen, w); err != nil {
 			return err
 		}
 		wait, cancel := context.WithTimeout(ctx, pollInterval)
@@ -58,31 +69,47 @@ func (db *DB) watchOnce(ctx context.Context, onChange func(string, int64)) error
 	}
 }
 
-// report calls onChange for the topics that are not as seen.
-func report(ctx context.Context, conn *pgx.Conn, seen map[string]int64, onChange func(string, int64)) error {
-	ctx, cancel := limit(ctx)
-	defer cancel()
-	rows, err := conn.Query(ctx, `SELECT topic, revision FROM revisions ORDER BY topic`)
+// report reads the revisions and tells w of them, and of the topics that are not
+// as seen.
+func report(ctx context.Context, conn *pgx.Conn, seen map[string]int64, w Watcher) error {
+	if w.Asking != nil {
+		w.Asking()
+	}
+	now, err := revisions(ctx, conn)
 	if err != nil {
 		return failed("read the revisions", err)
 	}
-	changed := map[string]int64{}
+	for topic, revision := range now {
+		if known, ok := seen[topic]; ok && known == revision {
+			continue
+		}
+		seen[topic] = revision
+		if w.Changed != nil {
+			w.Changed(topic, revision)
+		}
+	}
+	if w.Read != nil {
+		w.Read(now)
+	}
+	return nil
+}
+
+// revisions reads the revision of each topic.
+func revisions(ctx context.Context, conn *pgx.Conn) (map[string]int64, error) {
+	ctx, cancel := limit(ctx)
+	defer cancel()
+	rows, err := conn.Query(ctx, `SELECT topic, revision FROM revisions`)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]int64{}
 	var topic string
 	var revision int64
 	_, err = pgx.ForEachRow(rows, []any{&topic, &revision}, func() error {
-		if known, ok := seen[topic]; !ok || known != revision {
-			changed[topic] = revision
-		}
+		all[topic] = revision
 		return nil
 	})
-	if err != nil {
-		return failed("read the revisions", err)
-	}
-	for topic, revision := range changed {
-		seen[topic] = revision
-		onChange(topic, revision)
-	}
-	return nil
+	return all, err
 }
 
 // pause waits, unless ctx ends first.

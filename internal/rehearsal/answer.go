@@ -30,12 +30,19 @@ type Answer struct {
 	// Assumed is what was taken in its place.
 	Missing []string `json:"missing,omitempty"`
 	Assumed []string `json:"assumed,omitempty"`
+	// Unknown is why a recorded exchange cannot be decided again; its Decision is
+	// then OutcomeUnknown.
+	Unknown string `json:"unknown,omitempty"`
 
 	question Question
 	trace    exchange.Trace
 	record   *exchange.Record
 	phase    phase
 }
+
+// OutcomeUnknown is the decision about a recorded exchange whose record does not
+// tell what the answer turns on.
+const OutcomeUnknown exchange.Outcome = "unknown"
 
 // Scopes is the way of the scopes through the exchange.
 type Scopes struct {
@@ -97,6 +104,14 @@ func (a *Answer) conclude(err error) {
 		a.Policy, a.Flow, a.Targets = rec.Policy, rec.Flow, rec.Targets
 		a.Scopes = Scopes{rec.Scopes.Held, rec.Scopes.Requested, rec.Scopes.Issued}
 	}
+	if missing := notKept(err); missing != nil {
+		a.Decision, a.Reason, a.Error, a.Detail, a.Unknown = OutcomeUnknown, "", "", "", missing.Error()
+	}
+	if a.question.brief {
+		return
+	}
 	a.Checks = a.listChecks()
-	a.Mend, a.Missing = a.advise()
+	if a.Unknown == "" {
+		a.Mend, a.Missing = a.advise()
+	}
 }

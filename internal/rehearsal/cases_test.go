@@ -56,7 +56,7 @@ func TestExplainAndTokenAgreeOnTheSecurityCases(t *testing.T) {
 func usesUnknownToken(c ststest.Case) bool {
 	return slices.ContainsFunc(c.Mutation.Ops, func(op ststest.Op) bool {
 		name, _ := op["fixture"].(string)
-		return op["op"] == "use_token" && !slices.Contains([]string{"ST_A", "ST_B", "ST_C", "ST_D", "ST_E", "ST_T2", "AT_C", "STS_STAGING_MINTED"}, name)
+		return op["op"] == "use_token" && !slices.Contains([]string{"ST_A", "ST_B", "ST_C", "ST_D", "ST_E", "ST_T2", "AT_C", "AT_C2", "ST_DELEGATED", "STS_STAGING_MINTED"}, name)
 	})
 }
 

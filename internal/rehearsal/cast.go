@@ -48,7 +48,10 @@ func (c castVerifier) Verify(ctx context.Context, req *exchange.Request, role ex
 }
 
 func (c castVerifier) judge(ctx context.Context, req *exchange.Request, role exchange.Role, party Party) (*exchange.Token, error) {
-	if party.Claims == nil {
+	switch {
+	case party.recorded != nil:
+		return party.recorded.verify(c.Verifier, req, role)
+	case party.Claims == nil:
 		return c.Verifier.Verify(ctx, req, role)
 	}
 	judge, can := c.Verifier.(Judge)

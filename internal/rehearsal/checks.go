@@ -186,7 +186,9 @@ func (a *Answer) looked(p phase, id string) (exchange.Result, string) {
 		return exchange.Passed, ""
 	}
 	switch {
-	case party.Claims == nil && party.Token == "":
+	case party.recorded != nil && (id == "form" || id == "signature" || id == "active"):
+		return exchange.Skipped, "the record keeps no token: it was believed then"
+	case party.Claims == nil && party.Token == "" && party.recorded == nil:
 		return exchange.Skipped, "no such token was sent"
 	case party.Claims != nil && id == "signature":
 		return exchange.Skipped, "claims were given, not a token"

@@ -20,15 +20,19 @@ type Question struct {
 	Resources     []string
 	Scope         string
 	RequestedType exchange.TokenType
+
+	brief bool // the decision alone is wanted, neither its checks nor a mend
 }
 
 // Party is a token, or what a token would say: Claims of the issuer that the
-// trust list calls Issuer. The zero Party is none.
+// trust list calls Issuer; or what a record tells of one. The zero Party is none.
 type Party struct {
 	Token  exchange.Secret
 	Type   exchange.TokenType
 	Issuer string          // with Claims: an entry's name, or exchange.SelfIssuer
 	Claims exchange.Claims // nil: Token is the real one
+
+	recorded *Recorded // the token is the one that this record tells of
 }
 
 // spoken stands in a request for a token that exists only as claims. Nobody
@@ -37,7 +41,7 @@ const spoken exchange.Secret = "claims"
 
 // presented is the party as a request carries it.
 func (p Party) presented() exchange.Presented {
-	if p.Claims != nil {
+	if p.Claims != nil || p.recorded != nil {
 		return exchange.Presented{Token: spoken, Type: p.Type}
 	}
 	return exchange.Presented{Token: p.Token, Type: p.Type}

@@ -60,7 +60,10 @@ func (s *Stage) rehearse(ctx context.Context, q Question, decider exchange.Decid
 	req := &exchange.Request{
 		ID: ID, Time: s.Now, World: &world, Client: client, Grant: q.grant(),
 		Subject: q.Subject.presented(), Actor: q.Actor.presented(),
-		Audiences: q.Audiences, Resources: q.Resources, Scope: q.Scope, RequestedType: q.RequestedType, Trace: &a.trace,
+		Audiences: q.Audiences, Resources: q.Resources, Scope: q.Scope, RequestedType: q.RequestedType,
+	}
+	if !q.brief {
+		req.Trace = &a.trace
 	}
 	err := s.exchange(ctx, req, a)
 	if ctx.Err() != nil {
@@ -84,6 +87,9 @@ func (s *Stage) exchange(ctx context.Context, req *exchange.Request, a *Answer) 
 
 // client finds a client by its name.
 func (s *Stage) client(name string) *exchange.Client {
+	if c := s.World.Clients[name]; c != nil && c.Name == name { // its client_id, most of the time
+		return c
+	}
 	for _, c := range s.World.Clients {
 		if c.Name == name {
 			return c

@@ -53,10 +53,10 @@ func (f *Fixture) draft(t testing.TB, fixture string) *draft {
 	d := f.subjectDraft()
 	iss, kid, alg, key := "https://idp-a.test", "a1", "ES256", "a1"
 	switch fixture {
-	case "ST_A":
+	case "ST_A", "ST_DELEGATED":
 	case "ST_B":
 		iss, key = "https://idp-b.test", "b-a1"
-	case "ST_C", "AT_C":
+	case "ST_C", "AT_C", "AT_C2":
 		iss, kid, alg, key = "https://idp-c.test", "c1", "EdDSA", "c1"
 	case "ST_D":
 		iss, kid, key = "https://idp-d.test", "d1", "d1"
@@ -69,8 +69,13 @@ func (f *Fixture) draft(t testing.TB, fixture string) *draft {
 	default:
 		t.Fatalf("unknown fixture %q", fixture)
 	}
-	if fixture == "AT_C" {
+	switch fixture {
+	case "AT_C":
 		d.claims = with(without(without(d.claims, "scope"), "client_id"), "sub", `"agent-1"`)
+	case "AT_C2":
+		d.claims = with(without(without(d.claims, "scope"), "client_id"), "sub", `"agent-2"`)
+	case "ST_DELEGATED":
+		d.claims = append(d.claims, member{"act", `{"iss":"https://idp-c.test","sub":"agent-1"}`})
 	}
 	d.header = []member{{"alg", quote(alg)}, {"typ", `"JWT"`}, {"kid", quote(kid)}}
 	d.claims, d.key, d.alg = with(d.claims, "iss", quote(iss)), key, alg

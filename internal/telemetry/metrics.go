@@ -16,6 +16,7 @@ type Metrics struct {
 	exchanges *prometheus.CounterVec
 	latency   *prometheus.HistogramVec
 	rejected  *prometheus.CounterVec
+	asked     *prometheus.CounterVec
 	fetches   *prometheus.CounterVec
 	revision  prometheus.Gauge
 }
@@ -41,6 +42,9 @@ func NewMetrics(version string, pool func() PoolStats) *Metrics {
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "strait_rejected_total", Help: "Requests refused before an exchange: unreadable, not authenticated, or too many.",
 		}, []string{"kind"}),
+		asked: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "strait_token_requests_total", Help: "Introspections and revocations that clients asked for, by result.",
+		}, []string{"endpoint", "result"}),
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "strait_key_fetches_total", Help: "Fetches of issuers' keys by result.",
 		}, []string{"result"}),
@@ -53,7 +57,7 @@ func NewMetrics(version string, pool func() PoolStats) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.exchanges, m.latency, m.rejected, m.fetches, m.revision, build,
+	m.registry.MustRegister(m.exchanges, m.latency, m.rejected, m.asked, m.fetches, m.revision, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if pool != nil {
 		m.registerPool(pool)
@@ -84,6 +88,14 @@ func (m *Metrics) Exchanged(decision, reason string, took time.Duration) {
 // Rejected counts a request that never became an exchange; kind is "form",
 // "client" or "rate".
 func (m *Metrics) Rejected(kind string) { m.rejected.WithLabelValues(kind).Inc() }
+
+// Introspected counts an introspection; result is "active", "inactive",
+// "refused" or "error".
+func (m *Metrics) Introspected(result string) { m.asked.WithLabelValues("introspect", result).Inc() }
+
+// RevocationAsked counts a revocation that a client asked for; result is
+// "revoked", "nothing", "refused" or "error".
+func (m *Metrics) RevocationAsked(result string) { m.asked.WithLabelValues("revoke", result).Inc() }
 
 // KeysFetched counts a fetch of an issuer's keys; result is "ok" or "failed".
 func (m *Metrics) KeysFetched(result string) { m.fetches.WithLabelValues(result).Inc() }

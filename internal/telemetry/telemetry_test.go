@@ -48,6 +48,8 @@ func TestMetricsCountExchanges(t *testing.T) {
 	m.Exchanged("issued", "", 150*time.Microsecond)
 	m.Exchanged("denied", "scope_not_held", time.Millisecond)
 	m.Rejected("client")
+	m.Introspected("inactive")
+	m.RevocationAsked("revoked")
 	m.KeysFetched("ok")
 	m.Revision(42)
 	age := 90 * time.Second
@@ -65,6 +67,8 @@ func TestMetricsCountExchanges(t *testing.T) {
 		`strait_exchange_duration_seconds_bucket{decision="issued",le="0.0001"} 0`,
 		`strait_exchange_duration_seconds_bucket{decision="issued",le="0.0002"} 1`,
 		`strait_rejected_total{kind="client"} 1`,
+		`strait_token_requests_total{endpoint="introspect",result="inactive"} 1`,
+		`strait_token_requests_total{endpoint="revoke",result="revoked"} 1`,
 		`strait_key_fetches_total{result="ok"} 1`,
 		`strait_config_revision 42`,
 		`strait_db_connections_acquired 2`,

@@ -28,6 +28,9 @@ type claimRules struct {
 	mapping     bool  // the subject is an expression of them
 	once        bool  // each jti once
 
+	scopeClaim string               // as the entry writes it, if not scope: for the record
+	reads      []exchange.ClaimPath // what expressions and mapping read: likewise
+
 	opaque         bool     // the claims are an introspection answer
 	allowedClients []string // for them alone: whom the tokens may be issued to
 }
@@ -49,7 +52,7 @@ func (c *claimRules) judge(name string, p *presented) (*exchange.Token, error) {
 
 func (c *claimRules) reading(name string, p *presented) *reading {
 	return &reading{claimRules: c, claims: p.claims, now: p.now, token: &exchange.Token{
-		Issuer: name, IssuerURL: p.issuer, Type: p.typ, Claims: p.claims,
+		Issuer: name, IssuerURL: p.issuer, Type: p.typ, Claims: p.claims, ScopeClaim: c.scopeClaim, Reads: c.reads,
 	}}
 }
 

@@ -74,6 +74,10 @@ func newRules(spec *catalog.TrustedIssuer, options Options) claimRules {
 		subject: spec.ClaimMappings.Subject.Claim, scope: claimAt(spec.ScopeClaim), ourIssuer: options.Issuer,
 		mapping: spec.ClaimMappings.Subject.Expression != "", expressions: compile(spec, options.Rules), once: spec.SingleUse,
 	}
+	r.reads = readsOf(spec, r.expressions)
+	if spec.ScopeClaim != usualScope {
+		r.scopeClaim = spec.ScopeClaim
+	}
 	if in := spec.Keys.Introspection; in != nil {
 		r.opaque, r.allowedClients = true, in.AllowedClientIDs
 	}

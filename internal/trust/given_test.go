@@ -94,7 +94,7 @@ func TestGivenClaimsMeetTheEntry(t *testing.T) {
 	t.Parallel()
 	idp := ststest.NewIssuer(t)
 	off := entryOf("off", "https://off.test", catalog.Keys{JWKS: idp.JWKS()}, func(s *catalog.TrustedIssuer) { s.Mode = catalog.ModeDisabled })
-	h := newHouse(t, nil, inline(idp), off)
+	h := newHouse(t, nil, inline(idp), off, holder("edge-id", "", nil))
 	sound := func(change claims) exchange.Claims {
 		said := saidBy(t, idp.Issue(start(), change))
 		delete(said, "iss")

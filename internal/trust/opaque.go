@@ -93,11 +93,13 @@ func (r routes) only(req *exchange.Request, role exchange.Role) (found *entry) {
 
 // route is the entry to ask about the token; nil where it is to be judged as a
 // JWT. A JWT goes to no endpoint unless its prefix says so: it may be somebody
-// else's, and nobody shall learn another's tokens.
+// else's, and nobody shall learn another's tokens. Tokens of ours are JWTs, so
+// that who presents one for another purpose than an exchange has none asked
+// about.
 func (v *verifier) route(req *exchange.Request, role exchange.Role) (*entry, error) {
 	shown := req.Presented(role)
 	token := shown.Token.Reveal()
-	if shown.Type != exchange.TypeAccessToken {
+	if shown.Type != exchange.TypeAccessToken || req.Purpose != exchange.ToExchange {
 		return nil, nil
 	}
 	if e := v.opaque.byPrefix(token); e != nil {

@@ -21,26 +21,40 @@ type OwnKeys interface {
 
 // own judges the tokens that Strait issued, under the reserved name "self".
 type own struct {
-	issuer string
-	keys   *ownKeys
-	rules  claimRules
-	aud    map[string]serving // by the targets' names
+	issuer  string
+	keys    *ownKeys
+	rules   claimRules
+	targets map[string]serving // by name
+	clients map[string]inForce // by client_id
 }
 
 // serving is a target as own tokens know it.
 type serving struct {
-	audience string
+	inForce
+	target *exchange.Target
+}
+
+// inForce says of an object whether it counts.
+type inForce struct {
 	object   catalog.Object
 	disabled bool
 }
 
+func (f inForce) at(now time.Time) bool { return !f.disabled && !f.object.Expired(now) }
+
 func newOwn(s *catalog.Snapshot, options Options, keys *ownKeys) *own {
 	o := &own{
-		issuer: options.Issuer, keys: keys, aud: map[string]serving{},
+		issuer: options.Issuer, keys: keys, targets: map[string]serving{}, clients: map[string]inForce{},
 		rules: claimRules{skew: options.Skew, scope: claimAt("")},
 	}
 	for _, t := range s.Targets() {
-		o.aud[t.Metadata.Name] = serving{t.Spec.Audience, t.Object, t.Spec.Mode == catalog.ModeDisabled}
+		o.targets[t.Metadata.Name] = serving{
+			inForce{t.Object, t.Spec.Mode == catalog.ModeDisabled},
+			&exchange.Target{Name: t.Metadata.Name, Audience: t.Spec.Audience, Scopes: t.Spec.Scopes},
+		}
+	}
+	for _, c := range s.Clients() {
+		o.clients[c.Spec.ClientID] = inForce{c.Object, c.Spec.Mode == catalog.ModeDisabled}
 	}
 	return o
 }
@@ -80,23 +94,46 @@ func (o *own) judge(p *presented) (*exchange.Token, error) {
 	if p.jws != nil { // else its claims are given, by explain
 		r.token.KeyID = p.jws.Header.KeyID
 	}
-	return r.run(r.readAudience, r.readParties, func() error { return o.checkServed(r.token, p.client, p.now) },
-		r.checkTimes, r.readScopes, r.readDelegation, r.readBinding, r.readTxn)
+	return r.run(r.readAudience, r.readParties, func() error { return o.checkPresenter(r.token, p) },
+		r.checkTimes, func() error { return o.checkHolder(r.token, p.now) }, r.readScopes, r.readDelegation, r.readBinding, r.readTxn)
 }
 
-// checkServed: the client may present the token. It does as the resource server
-// that the token was issued for, or because the token was issued to it.
-func (o *own) checkServed(token *exchange.Token, client *exchange.Client, now time.Time) error {
-	if token.ClientID != "" && token.ClientID == client.ID {
+// checkPresenter: the client may present the token for what it does. To revoke
+// it is for the client that it was issued to, to introspect it for a resource
+// server that it was issued for, to exchange it for either.
+func (o *own) checkPresenter(token *exchange.Token, p *presented) error {
+	token.Served = o.served(token, p.client, p.now)
+	held, served := token.ClientID != "" && token.ClientID == p.client.ID, len(token.Served) > 0
+	switch {
+	case held && p.purpose != exchange.ToIntrospect, served && p.purpose != exchange.ToRevoke:
 		return nil
+	case p.purpose == exchange.ToRevoke:
+		return wrong(exchange.AudienceMismatch, "the token was not issued to client %q", p.client.Name)
+	case p.purpose == exchange.ToIntrospect:
+		return wrong(exchange.AudienceMismatch, "the token is for no target that client %q serves", p.client.Name)
 	}
+	return wrong(exchange.AudienceMismatch, "the token is for no target that client %q serves, nor issued to it", p.client.Name)
+}
+
+// served is the targets in force of the token that the client serves.
+func (o *own) served(token *exchange.Token, client *exchange.Client, now time.Time) (found []*exchange.Target) {
 	for _, name := range client.Serves {
-		t, known := o.aud[name]
-		if known && !t.disabled && !t.object.Expired(now) && slices.Contains(token.Audience, t.audience) {
-			return nil
+		t, known := o.targets[name]
+		if known && t.at(now) && slices.Contains(token.Audience, t.target.Audience) {
+			found = append(found, t.target)
 		}
 	}
-	return wrong(exchange.AudienceMismatch, "the token is for no target that client %q serves, nor issued to it", client.Name)
+	return found
+}
+
+// checkHolder: the client that the token was issued to is still in force. Who
+// disables a client ends what it holds, down to the last copy.
+func (o *own) checkHolder(token *exchange.Token, now time.Time) error {
+	holder, known := o.clients[token.ClientID]
+	if token.ClientID != "" && (!known || !holder.at(now)) { // claims that are given, by explain, may have none
+		return wrong(exchange.Inactive, "the client that the token was issued to is disabled, expired or gone")
+	}
+	return nil
 }
 
 // readTxn reads the root exchange of one of our tokens.

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
@@ -21,15 +22,29 @@ func (r ring) Public(kid string) (string, crypto.PublicKey, bool) {
 	return key.Alg, key.Private.Public(), true
 }
 
-// ownHouse knows one target, which its client serves, and our key.
+// ownTarget is the target of our tokens, in a mode.
+func ownTarget(mode catalog.Mode) *catalog.Entry {
+	return &catalog.Entry{Object: catalog.Object{
+		Kind: catalog.KindTarget, Metadata: catalog.Metadata{Name: "orders"},
+		Spec: &catalog.Target{Audience: "https://orders.test", Scopes: []string{"a", "b"}, Mode: mode},
+	}}
+}
+
+// holder is a client that our tokens are issued to.
+func holder(id string, mode catalog.Mode, expires *time.Time) *catalog.Entry {
+	return &catalog.Entry{Object: catalog.Object{
+		Kind: catalog.KindClient, Metadata: catalog.Metadata{Name: id}, Governance: catalog.Governance{ExpiresAt: expires},
+		Spec: &catalog.Client{ClientID: id, Mode: mode},
+	}}
+}
+
+// ownHouse knows one target, which its client serves, the client that tokens
+// are issued to, and our key.
 func ownHouse(t *testing.T) (h *house, keys ring, issue func(header, claims map[string]any) string) {
 	t.Helper()
 	key := ststest.NewKey(t, "own-1", "ES256")
 	keys = ring{key.ID: key}
-	orders := &catalog.Entry{Object: catalog.Object{
-		Kind: catalog.KindTarget, Metadata: catalog.Metadata{Name: "orders"}, Spec: &catalog.Target{Audience: "https://orders.test"},
-	}}
-	h = newHouse(t, keys, orders)
+	h = newHouse(t, keys, ownTarget(""), holder("gateway-id", "", nil))
 	h.client.Serves = []string{"unknown", "orders"}
 	idp := ststest.NewIssuer(t)
 	return h, keys, func(header, more map[string]any) string {
@@ -109,11 +124,70 @@ func TestOwnTokenObeysServes(t *testing.T) {
 	h.client.ID, h.client.Serves = "", []string{"orders"}
 	h.believes(issue(nil, nil))
 	h.refuses(issue(nil, claims{"aud": "orders", "client_id": ""}), "subject_audience_mismatch") // a name is no audience
-	h.apply(&catalog.Entry{Object: catalog.Object{
-		Kind: catalog.KindTarget, Metadata: catalog.Metadata{Name: "orders"},
-		Spec: &catalog.Target{Audience: "https://orders.test", Mode: catalog.ModeDisabled},
-	}})
+	h.apply(ownTarget(catalog.ModeDisabled), holder("gateway-id", "", nil))
 	h.refuses(issue(nil, nil), "subject_audience_mismatch")
+}
+
+// BUG-16, CVE-2026-1486: what a client holds ends with the client, whoever
+// presents it.
+func TestOwnTokenOfADisabledClientIsRefused(t *testing.T) {
+	t.Parallel()
+	h, _, issue := ownHouse(t)
+	token := issue(nil, nil)
+	end, later := start(), start().Add(time.Second)
+	for name, entries := range map[string][]*catalog.Entry{
+		"disabled": {ownTarget(""), holder("gateway-id", catalog.ModeDisabled, nil)},
+		"expired":  {ownTarget(""), holder("gateway-id", "", &end)},
+		"gone":     {ownTarget("")},
+	} {
+		h.apply(ownTarget(""), holder("gateway-id", "", &later))
+		h.believes(token)
+		h.apply(entries...)
+		if _, err := h.subject(exchange.TypeJWT, token); reasonOf(t, err) != "subject_inactive" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// IN-06, RV-02: who may present a token of ours depends on what for. A token of
+// anybody else is believed for an exchange alone, and nobody is asked about it.
+func TestOwnTokenByPurpose(t *testing.T) {
+	t.Parallel()
+	h, _, issue := ownHouse(t)
+	idp := ststest.NewIssuer(t)
+	h.apply(ownTarget(""), holder("gateway-id", "", nil), inline(idp, accepting("access_token")), asking("opaque", ststest.NewIntrospector(t)))
+	server := exchange.Client{Name: "server", ID: "server-id", Serves: []string{"orders"}}
+	gateway := exchange.Client{Name: "gateway", ID: "gateway-id"}
+	for _, c := range []struct {
+		purpose exchange.Purpose
+		client  exchange.Client
+		token   string
+		want    exchange.Reason
+	}{
+		{exchange.ToExchange, server, issue(nil, nil), ""},
+		{exchange.ToExchange, gateway, issue(nil, nil), ""},
+		{exchange.ToIntrospect, server, issue(nil, nil), ""},
+		{exchange.ToIntrospect, gateway, issue(nil, nil), "subject_audience_mismatch"},
+		{exchange.ToRevoke, gateway, issue(nil, nil), ""},
+		{exchange.ToRevoke, server, issue(nil, nil), "subject_audience_mismatch"},
+		{exchange.ToIntrospect, server, idp.IssueWith(idp.Key(), start(), nil, nil), "subject_issuer_not_trusted"},
+		{exchange.ToRevoke, gateway, idp.IssueWith(idp.Key(), start(), nil, nil), "subject_issuer_not_trusted"},
+		{exchange.ToIntrospect, server, "opaque", "subject_token_malformed"},
+	} {
+		req := h.request(exchange.TypeAccessToken, c.token, "idp", "opaque")
+		req.Client, req.Purpose = &c.client, c.purpose
+		before := h.fetches.n.Load()
+		token, err := h.verifier.Verify(t.Context(), req, exchange.RoleSubject)
+		if reasonOf(t, err) != c.want {
+			t.Errorf("purpose %d of %s: %v, want %q", c.purpose, c.client.Name, err, c.want)
+		}
+		if c.want == "" && (len(token.Served) == 1) != (c.client.Name == "server") {
+			t.Errorf("purpose %d of %s: served %v", c.purpose, c.client.Name, token.Served)
+		}
+		if h.fetches.n.Load() != before {
+			t.Errorf("purpose %d of %s: somebody was asked", c.purpose, c.client.Name)
+		}
+	}
 }
 
 func TestTokenOfAnotherStraitIsForeign(t *testing.T) {

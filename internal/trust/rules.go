@@ -17,6 +17,8 @@ type Rules interface {
 	// Subject evaluates claimMappings.subject.expression. It is asked only where
 	// the entry has one.
 	Subject(claims exchange.Claims, now time.Time) (string, error)
+	// Reads are the claims that the expressions name.
+	Reads() []exchange.ClaimPath
 }
 
 // Compiler makes the Rules of an entry that has expressions.
@@ -47,6 +49,22 @@ func (noRules) Check(exchange.Claims, time.Time) error {
 
 func (n noRules) Subject(claims exchange.Claims, now time.Time) (string, error) {
 	return "", n.Check(claims, now)
+}
+
+// Reads are none.
+func (noRules) Reads() []exchange.ClaimPath { return nil }
+
+// readsOf are the claims that an entry's rules and mappings read, beside those
+// that every record holds. Scopes are among these, wherever they stand.
+func readsOf(spec *catalog.TrustedIssuer, rules Rules) []exchange.ClaimPath {
+	var all []exchange.ClaimPath
+	if claim := spec.ClaimMappings.Subject.Claim; claim != "" && claim != "sub" {
+		all = append(all, exchange.NewClaimPath("", []string{claim}))
+	}
+	if rules != nil {
+		all = append(all, rules.Reads()...)
+	}
+	return all
 }
 
 // checkRules holds the claims to the entry's claimValidationRules.

@@ -30,6 +30,10 @@ func (tenants) Subject(claims exchange.Claims, _ time.Time) (string, error) {
 	return email, nil
 }
 
+func (tenants) Reads() []exchange.ClaimPath {
+	return []exchange.ClaimPath{exchange.NewClaimPath("", []string{"tenant"}), exchange.NewClaimPath("", []string{"email"})}
+}
+
 // ruled is an entry with both kinds of expressions.
 func ruled(idp *ststest.Issuer) *catalog.Entry {
 	return inline(idp, prefixed("p:", false), func(s *catalog.TrustedIssuer) {

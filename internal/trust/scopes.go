@@ -11,10 +11,14 @@ import (
 // path leads to a claim: one name, or the tokens of a JSON Pointer (RFC 6901).
 type path []string
 
+// usualScope is the claim that holds scopes where an entry does not say (RFC
+// 8693 §4.2).
+const usualScope = "scope"
+
 // claimAt reads how an entry names a claim: "scp", or "/realm_access/roles".
 func claimAt(name string) path {
 	if name == "" {
-		return path{"scope"} // RFC 8693 §4.2
+		return path{usualScope}
 	}
 	if name[0] != '/' {
 		return path{name}

@@ -21,14 +21,15 @@ var _ exchange.Verifier = (*verifier)(nil)
 
 // presented is a token that somebody showed: nothing of it is believed.
 type presented struct {
-	role   exchange.Role
-	typ    exchange.TokenType // what the request calls it
-	client *exchange.Client
-	now    time.Time
-	issuer string          // iss
-	claims exchange.Claims // the payload, or the introspection answer
-	jws    *jws.Object     // nil for an opaque token
-	proof  proof           // that its signature held a moment ago; else empty
+	role    exchange.Role
+	typ     exchange.TokenType // what the request calls it
+	client  *exchange.Client
+	purpose exchange.Purpose
+	now     time.Time
+	issuer  string          // iss
+	claims  exchange.Claims // the payload, or the introspection answer
+	jws     *jws.Object     // nil for an opaque token
+	proof   proof           // that its signature held a moment ago; else empty
 }
 
 // prove holds the signature to the key, unless this very key has proved it a
@@ -57,7 +58,7 @@ func (v *verifier) Verify(ctx context.Context, req *exchange.Request, role excha
 
 func (v *verifier) verify(ctx context.Context, req *exchange.Request, role exchange.Role) (*exchange.Token, error) {
 	shown := req.Presented(role)
-	p := &presented{role: role, typ: shown.Type, client: req.Client, now: req.Time}
+	p := &presented{role: role, typ: shown.Type, client: req.Client, purpose: req.Purpose, now: req.Time}
 	asked, err := v.route(req, role)
 	switch {
 	case err != nil:
@@ -84,6 +85,9 @@ func (v *verifier) verify(ctx context.Context, req *exchange.Request, role excha
 func (v *verifier) judge(ctx context.Context, p *presented) (*exchange.Token, error) {
 	if v.own.issued(p) {
 		return v.own.verify(p)
+	}
+	if p.purpose != exchange.ToExchange {
+		return nil, wrong(exchange.IssuerNotTrusted, "the token is not one of ours")
 	}
 	entry, listed := v.issuers[p.issuer]
 	if !listed {

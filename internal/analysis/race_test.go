@@ -1,6 +1,0 @@
-//go:build race
-
-package analysis_test
-
-// raceEnabled: the race detector makes everything many times slower.
-const raceEnabled = true
