@@ -33,8 +33,8 @@ type plan []member
 
 type member struct {
 	name  string
-	key   string // the name as it is written, with quotes and colon
-	index int
+	key   string                     // the name as it is written, with quotes and colon
+	index []int                      // of the field, through embedded structs
 	omit  func(v reflect.Value) bool // nil: never
 	value appender
 }
@@ -45,18 +45,17 @@ type appender func(to []byte, v reflect.Value) ([]byte, error)
 // planOf reads the fields of a struct as encoding/json does. A field that it
 // cannot read so ends the program when it starts, and its tests.
 func planOf(of reflect.Type) (p plan) {
-	for i := range of.NumField() {
-		f := of.Field(i)
+	for _, f := range reflect.VisibleFields(of) {
 		tag := f.Tag.Get("json")
-		if tag == "-" || !f.IsExported() && !f.Anonymous {
-			continue
+		if tag == "-" || !f.IsExported() || f.Anonymous && f.Type.Kind() == reflect.Struct && tag == "" {
+			continue // the members of an embedded struct are visible themselves
 		}
 		name, option, _ := strings.Cut(tag, ",")
 		omit, known := map[string]func(reflect.Value) bool{"": nil, "omitempty": empty, "omitzero": reflect.Value.IsZero}[option]
 		if name == "" || f.Anonymous || !known {
 			panic(fmt.Sprintf("%s.%s: no record can be written with the json tag %q", of, f.Name, tag))
 		}
-		p = append(p, member{name, quoted(name) + ":", i, omit, appenderOf(f.Type)})
+		p = append(p, member{name, quoted(name) + ":", f.Index, omit, appenderOf(f.Type)})
 	}
 	slices.SortFunc(p, func(a, b member) int { return cmp.Compare(a.name, b.name) }) // all are ASCII
 	return p
@@ -126,7 +125,7 @@ func (p plan) each(to []byte, v reflect.Value, starts func(name string, at int))
 	open := len(to)
 	for i := range p {
 		m := &p[i]
-		field := v.Field(m.index)
+		field := v.FieldByIndex(m.index)
 		if m.omit != nil && m.omit(field) {
 			continue
 		}
