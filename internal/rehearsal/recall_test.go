@@ -73,7 +73,7 @@ func (r ruled) Reads() []exchange.ClaimPath {
 }
 
 // newReader is a house whose issuers have rules.
-func newReader(t *testing.T) *house {
+func newReader(t testing.TB) *house {
 	t.Helper()
 	h := newHouse(t)
 	compiler, err := expr.NewCompiler(100)
