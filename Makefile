@@ -15,7 +15,7 @@ ROUNDS        ?= 1000
 RECORDS       ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build run test race short mutate killtest fuzz bench bench-audit bench-replay bench-records lint verify generate postgres tools clean ci
+.PHONY: help demo build run test race short mutate killtest fuzz bench bench-audit bench-replay bench-records bench-revoke revoketest lint verify generate postgres tools clean ci
 
 ##@ Demo
 demo: build postgres ## one real token exchange, end to end; ONCE=1 exits after the story, PORTS=free picks free ports
@@ -43,6 +43,10 @@ bench: postgres ## the whole exchange beside the bare cryptography, a decision w
 	./scripts/bench.sh $(BENCHTIME)
 bench-audit: postgres ## the whole exchange with durable records beside a null recorder, on a disk; pg_test_fsync beside it
 	./scripts/bench-audit.sh
+revoketest: postgres ## ROUNDS (default 1000) races of exchanges against a revocation on two replicas: no child escapes
+	$(GO) test ./internal/app -run '^TestNoChildEscapesARevocation$$' -count 1 -v -timeout 60m -args -revoke-rounds $(ROUNDS)
+bench-revoke: postgres ## what revocations cost: a million ids beside none, another replica, orders over RECORDS records (default 10 million)
+	./scripts/bench-revoke.sh $(RECORDS)
 bench-replay: ## 100,000 recorded requests decided again, and what keeping claims costs an exchange
 	$(GO) test ./internal/rehearsal/replay -run XXX -bench Replay -benchtime 3x
 	$(GO) test ./internal/rehearsal/replay -run XXX -bench Record -benchtime 100000x

@@ -21,7 +21,7 @@ import (
 )
 
 // settings is a configuration on free ports with an external database.
-func settings(t *testing.T, appURL string) config.Config {
+func settings(t testing.TB, appURL string) config.Config {
 	t.Helper()
 	cfg, err := config.Load(func(string) (string, bool) { return "", false }, nil,
 		map[string]string{"public-addr": "127.0.0.1:0", "admin-addr": "127.0.0.1:0", "keys-dir": filepath.Join(t.TempDir(), "keys"), "log-level": "error"})
@@ -32,7 +32,7 @@ func settings(t *testing.T, appURL string) config.Config {
 	return cfg
 }
 
-func run(t *testing.T, cfg config.Config) *App {
+func run(t testing.TB, cfg config.Config) *App {
 	t.Helper()
 	a, err := Start(t.Context(), cfg, Options{Version: "test", Log: io.Discard})
 	if err != nil {
@@ -42,7 +42,7 @@ func run(t *testing.T, cfg config.Config) *App {
 	return a
 }
 
-func halt(t *testing.T, a *App) {
+func halt(t testing.TB, a *App) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()

@@ -37,7 +37,7 @@ type replicas struct {
 	tokens   [2]http.Handler
 }
 
-func newReplicas(t *testing.T) *replicas {
+func newReplicas(t testing.TB) *replicas {
 	t.Helper()
 	r := &replicas{t: t, issuer: ststest.NewIssuer(t, "ES256"), secret: benchSecret(), database: ststest.Migrated(t)}
 	r.apps[0] = idleOn(t, r.database.AppURL, r.issuer, "ES256", "ES256", r.secret)

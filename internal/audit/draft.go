@@ -37,24 +37,24 @@ type draft struct {
 	rec       *exchange.Record // for its claims, and for newer revocations
 }
 
-// newDraft normalises a record: canonical JSON (RFC 8785), UTF-8 without NUL,
+// draft normalises a record: canonical JSON (RFC 8785), UTF-8 without NUL,
 // each string and the whole bounded, an integer beyond ±2^53 a string. What
 // had to be shortened says so in the member "truncated". Almost no record
 // needs any of that, so it is looked for first.
-func newDraft(rec *exchange.Record) (*draft, error) {
+func (e *encoder) draft(rec *exchange.Record) (*draft, error) {
 	if err := checkID(rec.ID); err != nil {
 		return nil, err
+	}
+	canonical, cuts, err := e.encode(rec)
+	if err != nil {
+		return nil, fmt.Errorf("record %s: %w", rec.ID, err)
+	}
+	if plain(canonical) {
+		return &draft{canonical: canonical, cuts: cuts, copies: copiesOf(rec), rec: rec}, nil
 	}
 	raw, err := json.Marshal(rec)
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", rec.ID, err)
-	}
-	canonical := jsontext.Value(raw)
-	if err := canonical.Canonicalize(); err != nil {
-		return nil, fmt.Errorf("record %s: %w", rec.ID, err)
-	}
-	if plain(canonical) {
-		return &draft{canonical: canonical, cuts: cutsOf(canonical), copies: copiesOf(rec), rec: rec}, nil
 	}
 	d, err := shortened(raw)
 	if err != nil {

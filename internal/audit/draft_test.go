@@ -37,7 +37,7 @@ func anyRecord(t *rapid.T) *exchange.Record {
 func TestEveryRecordIsCanonicalAndBounded(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		d, err := newDraft(anyRecord(t))
+		d, err := newEncoder().draft(anyRecord(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestEveryRecordIsCanonicalAndBounded(t *testing.T) {
 func TestOrdinaryRecordIsKeptWhole(t *testing.T) {
 	t.Parallel()
 	rec := &exchange.Record{ID: someID, Time: time.Unix(1, 0), Decision: exchange.OutcomeIssued, Client: "edge", Lifetime: exchange.RecordLife{Issued: 300}}
-	d, err := newDraft(rec)
+	d, err := newEncoder().draft(rec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestShortenedRecordSaysSo(t *testing.T) {
 		"long list": {ID: someID, Targets: strings.Split(strings.Repeat("x ", 9000), " ")},
 		"long both": {ID: someID, Scopes: exchange.RecordScopes{Held: strings.Split(strings.Repeat(strings.Repeat("y", 900)+" ", 300), " ")}},
 	} {
-		d, err := newDraft(rec)
+		d, err := newEncoder().draft(rec)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,11 +99,11 @@ func TestShortenedRecordSaysSo(t *testing.T) {
 			t.Errorf("%s: %d bytes: %.100s", name, len(d.canonical), d.canonical)
 		}
 	}
-	d, err := newDraft(&exchange.Record{ID: someID, Client: "a\xffb"})
+	d, err := newEncoder().draft(&exchange.Record{ID: someID, Client: "a\xffb"})
 	if err != nil || d.copies.Client != "a\uFFFDb" {
 		t.Errorf("not UTF-8: %+v, %v", d, err)
 	}
-	d, err = newDraft(&exchange.Record{ID: someID, Client: "a\x00b"})
+	d, err = newEncoder().draft(&exchange.Record{ID: someID, Client: "a\x00b"})
 	if err != nil || d.copies.Client != "a\uFFFDb" || bytes.Contains(d.canonical, []byte("truncated")) {
 		t.Errorf("NUL: %+v, %v", d, err)
 	}
@@ -129,11 +129,11 @@ func TestIntegersStayExact(t *testing.T) {
 func TestRecordNeedsAUUID(t *testing.T) {
 	t.Parallel()
 	for _, id := range []exchange.ID{"", "x", "0193a2b4-5c6d-7e8f-9a0b-1c2d3e4f5a6", "0193A2B4-5C6D-7E8F-9A0B-1C2D3E4F5A6B", "0193a2b4x5c6d-7e8f-9a0b-1c2d3e4f5a6b", "0193a2b4-5c6d-7e8f-9a0b-1c2d3e4f5a-b"} {
-		if _, err := newDraft(&exchange.Record{ID: id}); err == nil {
+		if _, err := newEncoder().draft(&exchange.Record{ID: id}); err == nil {
 			t.Errorf("%q was taken", id)
 		}
 	}
-	if _, err := newDraft(&exchange.Record{ID: someID}); err != nil {
+	if _, err := newEncoder().draft(&exchange.Record{ID: someID}); err != nil {
 		t.Error(err)
 	}
 }
@@ -145,16 +145,17 @@ func BenchmarkDraft(b *testing.B) {
 		Policy:  "staff-orders", Targets: []string{"orders-api"}, JTI: someID, Txn: someID,
 		Scopes: exchange.RecordScopes{Held: []string{"orders:read", "orders:write"}, Requested: []string{"orders:read"}, Issued: []string{"orders:read"}},
 	}
+	e := newEncoder()
 	b.Run("normalise", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := newDraft(rec); err != nil {
+			if _, err := e.draft(rec); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("link", func(b *testing.B) {
-		d, err := newDraft(rec)
+		d, err := newEncoder().draft(rec)
 		if err != nil {
 			b.Fatal(err)
 		}

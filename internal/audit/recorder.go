@@ -39,6 +39,7 @@ type Options struct {
 // exchange.Recorder while Run runs.
 type Recorder struct {
 	o        Options
+	encoder  *encoder
 	queue    chan *waiting
 	rejudged chan []*waiting // held to newer revocations: to be written now
 	judging  int             // how many will still come there; Run's alone
@@ -71,7 +72,7 @@ func New(o Options) *Recorder {
 	}
 	o.Queue, o.Batch = orDefault(o.Queue, 4096), orDefault(o.Batch, 256)
 	o.Timeout, o.Interval = orDefault(o.Timeout, 2*time.Second), orDefault(o.Interval, time.Minute)
-	return &Recorder{o: o, queue: make(chan *waiting, o.Queue), rejudged: make(chan []*waiting), stopped: make(chan struct{})}
+	return &Recorder{o: o, encoder: newEncoder(), queue: make(chan *waiting, o.Queue), rejudged: make(chan []*waiting), stopped: make(chan struct{})}
 }
 
 func orDefault[T int | time.Duration](value, standard T) T {
@@ -96,7 +97,7 @@ func (r *Recorder) Stats() Stats {
 // of a record whose claims were taken, and "revoked" of one that a revocation
 // reaches which was kept after it was decided; nothing of it was kept.
 func (r *Recorder) Record(ctx context.Context, rec *exchange.Record) error {
-	draft, err := newDraft(rec)
+	draft, err := r.encoder.draft(rec)
 	if err != nil {
 		return r.fail(exchange.AuditUnavailable, err)
 	}

@@ -62,8 +62,7 @@ func actorsAreValidated(t *testing.T, w *world) {
 	} {
 		bad("invalid_request", reason, bends...)(t, w)
 	}
-	all := all(agentBearer(nil, nil), set("actor_token_type", idType))
-	bad("invalid_request", "actor_type_mismatch", all)(t, w)
+	bad("invalid_request", "actor_type_mismatch", all(agentBearer(nil, nil), set("actor_token_type", idType)))(t, w)
 }
 
 // currentActor: act is who acts, by the names that its issuer gave it; where no

@@ -15,9 +15,13 @@ var bugs = map[string]check{
 	// Keycloak #52691: without actor_token a token with may_act or act became a
 	// clean one.
 	"BUG-01": both(bad("invalid_request", "actor_required", with(claims{"may_act": claims{"client_id": "gateway"}})), priorChain),
+	// Keycloak #53029: introspection left act out.
+	"BUG-02": actIsTold,
 	// Keycloak CVE-2026-9704: what dropped the subject token made the request one
 	// of the client's own.
 	"BUG-03": noSubjectNoToken,
+	// Keycloak CVE-2026-37979: introspection did not look at the audience.
+	"BUG-05": onlyServed,
 	// Keycloak CVE-2026-18214: what is asked of an issuer's tokens was asked of
 	// one type alone.
 	"BUG-06": rulesOfEveryType,

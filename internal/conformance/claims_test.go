@@ -27,7 +27,7 @@ var claimRows = []row{
 	{"TX-61", "4.1", "prose", "`act` holds identity alone", priorChain, "", false},
 	{"TX-62", "4.1", "prose", "the chain nests, the newest outermost, and is kept whole", priorChain, "", false},
 	{"TX-63", "4.1", "MUST", "nested actors do not decide", nestedActorsDoNotDecide, "", false},
-	{"TX-64", "4.1", "prose", "`act` in introspection", nil, "introspection", false},
+	{"TX-64", "4.1", "prose", "`act` in introspection, as in the token", actIsTold, "", false},
 	{"TX-65", "4.2", "prose", "`scope` is one string", hasClaim("scope", "orders:read"), "", false},
 	{"TX-66", "4.3", "prose", "`client_id` is the client that asked, not that of the subject token", func(t *testing.T, w *world) {
 		if _, payload := w.issued(t, with(claims{"client_id": "somebody", "azp": "somebody"})); payload["client_id"] != "gateway" {
@@ -39,7 +39,7 @@ var claimRows = []row{
 		bad("invalid_request", "actor_required", with(claims{"may_act": claims{"client_id": "gateway"}}))), "", false},
 	{"TX-68", "4.4", "prose", "all members of `may_act` identify the party", wholePair, "", false},
 	{"TX-69", "4.4", "prose", "`exp`, `nbf` and `aud` within `may_act` mean nothing: a `may_act` that has them names nobody", otherMembers, "", true},
-	{"TX-70", "4.4", "prose", "`may_act` in introspection", nil, "introspection", false},
+	{"TX-70", "4.4", "prose", "`may_act` in introspection, where a token has it: that of a subject token binds its own exchange and goes no further", mayActIsTold, "", false},
 	{"TX-71", "1.1", "prose", "a subject token alone gives no new `act`", func(t *testing.T, w *world) {
 		if _, payload := w.issued(t); payload["act"] != nil {
 			t.Errorf("act %v", payload["act"])

@@ -8,6 +8,8 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,19 +102,13 @@ func TestDocsListEveryReason(t *testing.T) {
 func TestDocsReadmeCurlWorks(t *testing.T) {
 	t.Parallel()
 	h, idp, secret := open(t, flags{"now": written}), ststest.NewIssuer(t), aSecret()
-	h.applyFolder(t, quickstart(t, idp.URL), secret)
+	h.applyFolder(t, quickstart(t, idp.URL), secret, 4)
 	dir := t.TempDir()
 	alice := idp.Issue(h.clock.Now(), claims{"scope": "openid orders:read orders:write"})
 	if err := os.WriteFile(filepath.Join(dir, "alice.jwt"), []byte(alice), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command := strings.ReplaceAll(fenced(t, "sh", "curl "), "http://localhost:8080", h.public)
-	run := exec.CommandContext(t.Context(), "sh", "-c", command)
-	run.Dir, run.Env = dir, append(os.Environ(), "EDGE_SECRET="+secret)
-	out, err := run.CombinedOutput()
-	if err != nil {
-		t.Fatalf("curl: %v %s", err, out)
-	}
+	out := h.curl(t, fenced(t, "sh", "curl "), dir, "EDGE_SECRET="+secret)
 	var issued struct {
 		AccessToken string `json:"access_token"`
 		Scope       string `json:"scope"`
@@ -123,6 +119,61 @@ func TestDocsReadmeCurlWorks(t *testing.T) {
 	if _, payload := decode(t, issued.AccessToken); payload["aud"] != ordersAudience || payload["sub"] != "demo:alice" {
 		t.Errorf("claims %v", payload)
 	}
+}
+
+// TestDocsIntrospectionWorks runs the commands of docs/introspection.md as they
+// stand, with its manifest: a token is active, as the page shows it, and ended.
+func TestDocsIntrospectionWorks(t *testing.T) {
+	t.Parallel()
+	h, idp, secret := open(t, flags{"now": written}), ststest.NewIssuer(t), aSecret()
+	folder, page, dir := quickstart(t, idp.URL), "../../docs/introspection.md", t.TempDir()
+	text := fencedIn(t, page, "yaml", "apiVersion: strait/v1\nkind: Client")
+	text = strings.ReplaceAll(text, "ORDERS_SECRET", "EDGE_SECRET") // one secret for both, in this test
+	if err := os.WriteFile(filepath.Join(folder, "9-server.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.applyFolder(t, folder, secret, 5)
+	form := url.Values{"grant_type": {exchangeURN}, "subject_token_type": {jwtType}, "audience": {"orders-api"}, "scope": {"orders:read"},
+		"subject_token": {idp.Issue(h.clock.Now(), claims{"scope": "orders:read"})}}
+	a := h.request(t, http.MethodPost, h.public+"/token", http.Header{
+		"Content-Type": {"application/x-www-form-urlencoded"}, "Authorization": {basic("edge-gateway", secret)},
+	}, form.Encode()).mustIssue()
+	if err := os.WriteFile(filepath.Join(dir, "token.jwt"), []byte(a.text("access_token")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	introspect, revoke := fencedIn(t, page, "sh", "curl -sS -u orders-service"), fencedIn(t, page, "sh", "curl -sS -u edge-gateway")
+	var shown, told map[string]any
+	if err := json.Unmarshal([]byte(fencedIn(t, page, "json", "{")), &shown); err != nil {
+		t.Fatal(err)
+	}
+	out := h.curl(t, introspect, dir, "ORDERS_SECRET="+secret)
+	if err := json.Unmarshal(out, &told); err != nil || told["active"] != true {
+		t.Fatalf("%s: %v", out, err)
+	}
+	for name, value := range shown {
+		same := told[name] == value || slices.Contains(list("iss", "iat", "exp", "jti", "txn"), name)
+		if _, has := told[name]; !has || !same || len(told) != len(shown) {
+			t.Errorf("%s: the page shows %v of %v, told was %s", name, value, len(shown), out)
+		}
+	}
+	if out := h.curl(t, revoke, dir, "EDGE_SECRET="+secret); len(out) != 0 {
+		t.Errorf("revoked: %s", out)
+	}
+	if out := h.curl(t, introspect, dir, "ORDERS_SECRET="+secret); string(out) != `{"active":false}` {
+		t.Errorf("after it: %s", out)
+	}
+}
+
+// curl runs a command of the documentation against the house.
+func (h *house) curl(t *testing.T, command, dir string, environment ...string) []byte {
+	t.Helper()
+	run := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(command, "http://localhost:8080", h.public))
+	run.Dir, run.Env = dir, append(os.Environ(), environment...)
+	out, err := run.CombinedOutput()
+	if err != nil {
+		t.Fatalf("curl: %v %s", err, out)
+	}
+	return out
 }
 
 // TestDocsReadmeManifestsAreTaken applies the README's two manifests, with the
@@ -136,7 +187,7 @@ func TestDocsReadmeManifestsAreTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h.applyFolder(t, dir, aSecret())
+	h.applyFolder(t, dir, aSecret(), 4)
 }
 
 // written is when the manifests of the documentation were, whose dates of
@@ -146,13 +197,19 @@ const written = "2026-11-23T12:00:00Z"
 // fenced is the README's one block in a language that begins with these words.
 func fenced(t *testing.T, language, words string) string {
 	t.Helper()
-	page, err := os.ReadFile("../../README.md")
+	return fencedIn(t, "../../README.md", language, words)
+}
+
+// fencedIn is the same of another page.
+func fencedIn(t *testing.T, path, language, words string) string {
+	t.Helper()
+	page, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := regexp.MustCompile("(?s)```"+language+"\n("+regexp.QuoteMeta(words)+".*?)```").FindAllStringSubmatch(string(page), -1)
 	if len(found) != 1 {
-		t.Fatalf("the README has %d blocks that begin with %q", len(found), words)
+		t.Fatalf("%s has %d blocks that begin with %q", path, len(found), words)
 	}
 	return found[0][1]
 }
@@ -184,7 +241,7 @@ func quickstart(t *testing.T, url string) string {
 }
 
 // applyFolder runs strait apply as the README says.
-func (h *house) applyFolder(t *testing.T, dir, secret string) {
+func (h *house) applyFolder(t *testing.T, dir, secret string, created int) {
 	t.Helper()
 	environment := map[string]string{"STRAIT_ADMIN_URL": h.admin, "STRAIT_ADMIN_TOKEN": h.cfg.AdminToken.Reveal(), "EDGE_SECRET": secret}
 	var out, errs bytes.Buffer
@@ -192,7 +249,7 @@ func (h *house) applyFolder(t *testing.T, dir, secret string) {
 		Args: list("apply", "-f", dir), In: strings.NewReader(""), Out: &out, Err: &errs, Clock: h.clock.Now,
 		Env: func(name string) (string, bool) { value, set := environment[name]; return value, set },
 	})
-	if code != 0 || strings.Count(out.String(), " created\n") != 4 {
+	if code != 0 || strings.Count(out.String(), " created\n") != created {
 		t.Fatalf("strait apply: %d %s%s", code, out.String(), errs.String())
 	}
 }

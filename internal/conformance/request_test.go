@@ -75,8 +75,8 @@ var requestRows = []row{
 		}
 	}, "", false},
 	{"TX-23", "2.1", "prose", "one-time use only where the input has it", onceEach, "", false},
-	{"TX-24", "2.1", "prose", "renewal of the input does not extend the output", nil, "introspection", false},
-	{"TX-25", "2.1", "prose", "propagation of revocation is documented", nil, "introspection", false},
+	{"TX-24", "2.1", "prose", "renewal of the input does not extend the output", renewalExtendsNothing, "", false},
+	{"TX-25", "2.1", "prose", "revocation of the input reaches the output (docs/introspection.md)", revocationCascades, "", false},
 	{"TX-26", "2.1.1", "prose", "rights are scopes times targets: a scope of one target is not issued for two", func(t *testing.T, w *world) {
 		_, payload := w.issued(t, set("audience", ordersAudience, billingAudience), set("scope", "common"))
 		if payload["scope"] != "common" {

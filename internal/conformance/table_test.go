@@ -41,6 +41,8 @@ func table() []chapter {
 		{"RFC 9068: the tokens that are issued", issuedRows},
 		{"RFC 8707: resources", resourceRows},
 		{"RFC 8414: metadata", metadataRows},
+		{"RFC 7662: introspection", introspectionRows},
+		{"RFC 7009: revocation", revocationRows},
 		{"RFC 9457: errors of the admin API", problemRows},
 	}
 }
@@ -165,7 +167,9 @@ func count() (kept, later, departed int) {
 // features are what rows and cases wait for. Who builds one takes its line out
 // here, and the tests say which rows and cases are now due.
 var features = map[string]string{
-	"introspection":        "issue 6: RFC 7662 and revocation, of our tokens and by subject, issuer and time",
+	"revocation":           "issue 6: of foreign tokens, by subject, issuer and time",
+	"proof of possession":  "no token of ours is bound yet (RFC 8705 §3, RFC 9449 §6); where one is, its cnf is told as it is",
+	"rich authorization":   "authorization_details (RFC 9396) are not read or issued",
 	"signing key rotation": "keys list, rotate, retire",
 	"client assertions":    "private_key_jwt and workload_jwt (RFC 7523)",
 	"secret rotation":      "clients/{name}:rotate-secret",

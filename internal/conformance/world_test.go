@@ -84,7 +84,9 @@ func (w *world) parties() []object {
 		client("simple", w.secret, members{"serves": list("orders")}),
 		client("delegate", w.secret, nil),
 		client("sole", w.secret, nil),
-		client("odd", w.oddSecret, members{"clientId": oddID}),
+		client("odd", w.oddSecret, members{"clientId": oddID, "serves": list("orders")}),
+		client("relay", w.secret, members{"serves": list("orders")}),
+		client("ledger", w.secret, members{"serves": list("billing")}),
 	}
 }
 
@@ -96,6 +98,7 @@ func (w *world) policies() []object {
 		policy("shut", "gateway", "idp", list("closed"), list("read"), nil),
 		policy("partner", "gateway", "partner", list("orders"), list("orders:read"), subject(list("jwt", "access_token", "id_token"), "partner")),
 		policy("simple", "simple", "idp", list("orders"), nil, scopes(list("orders:read"), list("orders:read"))),
+		policy("onward", "relay", "self", list("billing"), list("common"), subject(list("access_token"), "self")),
 		policy("odd", "odd", "idp", list("orders"), list("orders:read"), nil),
 		policy("delegate", "delegate", "idp", list("orders"), list("orders:read"), members{"flow": "delegation", "actor": members{
 			"from": "token", "issuers": list("agents"), "conditions": []any{members{"expression": "actor.claims.owner == subject.claims.sub", "message": "an agent of hers"}},

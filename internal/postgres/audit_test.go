@@ -361,6 +361,12 @@ func TestRetentionDropsTheOldestMonthAlone(t *testing.T) {
 	if err := postgres.DropMonth(t.Context(), d.OwnerURL, time.Now()); err == nil || !strings.Contains(err.Error(), "oldest") {
 		t.Errorf("dropping this month: %v", err)
 	}
+	setEnd := fmt.Sprintf("UPDATE records SET expires = now() + interval '%%s' WHERE id < uuid_floor(%s)", quoteMonth(past, 1))
+	execute(t, d.OwnerURL, fmt.Sprintf(setEnd, "1 minute"))
+	if err := postgres.DropMonth(t.Context(), d.OwnerURL, past); err == nil || !strings.Contains(err.Error(), "have not expired") {
+		t.Errorf("dropping what a revocation may look for: %v", err)
+	}
+	execute(t, d.OwnerURL, "UPDATE records SET expires = NULL")
 	if err := postgres.DropMonth(t.Context(), d.OwnerURL, past); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,10 @@ package postgres_test
 import (
 	"flag"
 	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,6 +46,57 @@ func BenchmarkRecord(b *testing.B) {
 			}
 		})
 	})
+}
+
+// appendSize is how many rows BenchmarkAppend appends at once: what some 64
+// callers come to.
+const appendSize = 30
+
+// BenchmarkAppend is what a record costs from its place in the chain on, in CPU
+// time of ours and of PostgreSQL's processes, which other load on the machine
+// distorts less than it does the time.
+func BenchmarkAppend(b *testing.B) {
+	server := ststest.StartServerIn(b, *recordsFolder)
+	db := open(b, server.Migrated(b).AppURL)
+	chain, err := db.Claim(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer chain.Close(b.Context())
+	batches := make([][]audit.Row, b.N)
+	body := []byte(strings.Repeat("a", 900))
+	for i := range batches {
+		for j := range appendSize {
+			rec, n := record(b, whole), i*appendSize+j
+			batches[i] = append(batches[i], audit.Row{
+				Copies: audit.Copies{
+					ID: string(rec.ID), Time: rec.Time, Decision: "issued", Client: fmt.Sprint("client-", n%50), Issuer: fmt.Sprint("issuer-", n%5),
+					Subject: fmt.Sprint("subject-", rand.IntN(100_000)), Policy: fmt.Sprint("policy-", n%200), Targets: []string{fmt.Sprint("target-", n%40)}, JTI: string(rec.ID), Txn: string(rec.ID),
+					Expires: rec.Time.Add(5 * time.Minute), Key: "key-1", SubjectJTI: string(rec.ID),
+				}, Writer: chain.Head().Writer, Seq: int64(n + 1), Body: body, Issues: true,
+			})
+		}
+	}
+	runtime.GC()
+	ours, theirs := ownCPU(b), server.CPU(b)
+	for i := range b.N {
+		if err := chain.Append(b.Context(), batches[i]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	each := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) / float64(b.N*appendSize) }
+	b.ReportMetric(each(ownCPU(b)-ours), "our-µs/record")
+	b.ReportMetric(each(server.CPU(b)-theirs), "their-µs/record")
+}
+
+// ownCPU is what this process has used.
+func ownCPU(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // fillRecords makes n records over the last n/100 seconds, and a writer that

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +27,10 @@ type chain struct {
 	conn  *pgx.Conn
 	epoch int64
 	head  audit.Head
+
+	append, lock *pgconn.StatementDescription
+	rowType      uint32    // of record_row, in this database
+	arguments    arguments // of appendRows; their room is used again
 }
 
 // Claim takes the first chain whose lock is free, or begins one. Moving the
@@ -49,6 +52,9 @@ func (db *DB) Claim(ctx context.Context) (audit.Chain, error) {
 
 func (c *chain) claim(ctx context.Context) error {
 	if err := c.checkDurable(ctx); err != nil {
+		return err
+	}
+	if err := c.prepare(ctx); err != nil {
 		return err
 	}
 	type writer struct {
@@ -121,26 +127,6 @@ func (c *chain) begin(ctx context.Context) error {
 // Head is the newest record kept.
 func (c *chain) Head() audit.Head { return c.head }
 
-// appendRows keeps a batch and moves the head in one statement, and so in one
-// transaction and one round trip. Where the chain has another head or epoch
-// than its holder believes, or revocations another revision than the rows were
-// judged by ($6; NULL: none of them was), nothing is inserted.
-const appendRows = `
-	WITH moved AS (
-		UPDATE writers SET seq = $4, hash = $5 WHERE id = $1::uuid AND epoch = $2 AND seq = $3
-			AND ($6::bigint IS NULL OR $6 >= (` + revocationRevision + `)) RETURNING id)
-	INSERT INTO records (writer, id, time, decision, reason, client, issuer, subject, policy, targets, jti, parent, txn,
-		expires, key, subject_jti, actor_issuer, actor, actor_jti, actor_parent, seq, hash, body)
-	SELECT moved.id, r.id, r.time, r.decision, nullif(r.reason, ''), nullif(r.client, ''), nullif(r.issuer, ''), nullif(r.subject, ''),
-		nullif(r.policy, ''), string_to_array(r.targets, E'\n'), nullif(r.jti, ''), nullif(r.parent, ''), nullif(r.txn, ''),
-		r.expires, nullif(r.key, ''), nullif(r.subject_jti, ''), nullif(r.actor_issuer, ''), nullif(r.actor, ''), nullif(r.actor_jti, ''),
-		nullif(r.actor_parent, ''), r.seq, r.hash, r.body
-	FROM moved, unnest($7::uuid[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
-		$15::text[], $16::text[], $17::text[], $18::text[], $19::timestamptz[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[],
-		$26::bigint[], $27::bytea[], $28::bytea[])
-		AS r (id, time, decision, reason, client, issuer, subject, policy, targets, jti, parent, txn,
-			expires, key, subject_jti, actor_issuer, actor, actor_jti, actor_parent, seq, hash, body)`
-
 // errTaken: nothing was kept, since the chain is somebody else's by now.
 var errTaken = errors.New("write records: another holder has taken the chain")
 
@@ -149,17 +135,14 @@ func (c *chain) Append(ctx context.Context, rows []audit.Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	last := rows[len(rows)-1].Head()
-	values, err := newColumns(rows)
-	if err != nil {
+	judged := judgedBy(rows)
+	if err := c.arguments.fill(c, judged, rows); err != nil {
 		return fmt.Errorf("%w: %w", audit.ErrRefused, err)
 	}
-	judged := judgedBy(rows)
-	arguments := append([]any{c.head.Writer, c.epoch, c.head.Seq, last.Seq, last.Hash[:], judged}, values.arguments()...)
-	if err := c.appendAll(ctx, rows, judged, arguments); err != nil {
+	if err := c.appendAll(ctx, rows, judged); err != nil {
 		return appendFailed(err)
 	}
-	c.head = last
+	c.head = rows[len(rows)-1].Head()
 	return nil
 }
 
@@ -209,54 +192,6 @@ func (c *chain) Close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = c.conn.Close(ctx)
-}
-
-// columns are rows turned on their side, for unnest.
-type columns struct {
-	ids                                                                             []pgtype.UUID
-	times                                                                           []time.Time
-	decision, reason, client, issuer, subject, policy, targets, jtis, parents, txns []string
-	expires                                                                         []pgtype.Timestamptz
-	keys, subjectJTIs, actorIssuers, actors, actorJTIs, actorParents                []string
-	seqs                                                                            []int64
-	hashes, bodies                                                                  [][]byte
-}
-
-func newColumns(rows []audit.Row) (*columns, error) {
-	c := &columns{}
-	for i := range rows {
-		r := &rows[i]
-		id, err := parseUUID(r.ID)
-		if err != nil {
-			return nil, err
-		}
-		c.ids, c.times = append(c.ids, id), append(c.times, r.Time)
-		c.decision, c.reason = append(c.decision, r.Decision), append(c.reason, r.Reason)
-		c.client, c.policy = append(c.client, r.Client), append(c.policy, r.Policy)
-		c.issuer, c.subject = append(c.issuer, r.Issuer), append(c.subject, r.Subject)
-		c.targets = append(c.targets, strings.Join(r.Targets, "\n"))
-		c.jtis, c.parents, c.txns = append(c.jtis, r.JTI), append(c.parents, r.Parent), append(c.txns, r.Txn)
-		c.expires, c.keys = append(c.expires, timestamp(r.Expires)), append(c.keys, r.Key)
-		c.subjectJTIs, c.actorParents = append(c.subjectJTIs, r.SubjectJTI), append(c.actorParents, r.ActorParent)
-		c.actorIssuers, c.actors, c.actorJTIs = append(c.actorIssuers, r.ActorIssuer), append(c.actors, r.Actor), append(c.actorJTIs, r.ActorJTI)
-		c.seqs = append(c.seqs, r.Seq)
-		c.hashes, c.bodies = append(c.hashes, r.Hash[:]), append(c.bodies, r.Body)
-	}
-	return c, nil
-}
-
-// arguments are the columns in the order of appendRows.
-func (c *columns) arguments() []any {
-	return []any{
-		c.ids, c.times, c.decision, c.reason, c.client, c.issuer, c.subject, c.policy,
-		c.targets, c.jtis, c.parents, c.txns,
-		c.expires, c.keys, c.subjectJTIs, c.actorIssuers, c.actors, c.actorJTIs, c.actorParents, c.seqs, c.hashes, c.bodies,
-	}
-}
-
-// timestamp is NULL for the zero time.
-func timestamp(at time.Time) pgtype.Timestamptz {
-	return pgtype.Timestamptz{Time: at, Valid: !at.IsZero()}
 }
 
 func parseUUID(text string) (id pgtype.UUID, err error) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/strait-sts/strait/internal/audit"
@@ -22,10 +21,10 @@ type claimed struct{ Issuer, JTI string }
 // any. Each statement has a snapshot of its own, so that what is compared under
 // the lock of revocations is what they have come to; the lock is the first that
 // is waited for, so that nobody who holds a claim waits for a revocation.
-func (c *chain) appendAll(ctx context.Context, rows []audit.Row, judged pgtype.Int8, arguments []any) error {
+func (c *chain) appendAll(ctx context.Context, rows []audit.Row, judged pgtype.Int8) error {
 	claims := claimsOf(rows)
 	if len(claims) == 0 {
-		return kept(ctx, c.conn, rows, judged, arguments)
+		return c.keep(ctx, rows, judged)
 	}
 	return pgx.BeginFunc(ctx, c.conn, func(tx pgx.Tx) error {
 		if judged.Valid {
@@ -40,41 +39,17 @@ func (c *chain) appendAll(ctx context.Context, rows []audit.Row, judged pgtype.I
 		if late := tooLate(rows, taken); len(late) > 0 {
 			return &audit.ReplayedError{Rows: late}
 		}
-		return kept(ctx, tx, rows, judged, arguments)
+		return c.keep(ctx, rows, judged)
 	})
 }
 
-// sender is a connection or a transaction.
-type sender interface {
-	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
-	QueryRow(ctx context.Context, sql string, arguments ...any) pgx.Row
-}
-
-// kept writes the rows in one round trip, under the shared lock of revocations
-// where they were judged by some: what is sent together is one transaction.
-func kept(ctx context.Context, to sender, rows []audit.Row, judged pgtype.Int8, arguments []any) error {
-	batch := &pgx.Batch{}
-	if judged.Valid {
-		batch.Queue(lockRevocations, revocationLock)
-	}
-	var tag pgconn.CommandTag
-	batch.Queue(appendRows, arguments...).Exec(func(t pgconn.CommandTag) error { tag = t; return nil })
-	if err := to.SendBatch(ctx, batch).Close(); err != nil {
-		return err
-	}
-	if tag.RowsAffected() != int64(len(rows)) {
-		return whyNot(ctx, to, judged)
-	}
-	return nil
-}
-
 // whyNot says why nothing was inserted.
-func whyNot(ctx context.Context, to sender, judged pgtype.Int8) error {
+func (c *chain) whyNot(ctx context.Context, judged pgtype.Int8) error {
 	if !judged.Valid {
 		return errTaken
 	}
 	var revision int64
-	if err := to.QueryRow(ctx, revocationRevision).Scan(&revision); err != nil {
+	if err := c.conn.QueryRow(ctx, revocationRevision).Scan(&revision); err != nil {
 		return err
 	}
 	if revision > judged.Int64 {

@@ -10,8 +10,9 @@ import (
 
 // DropMonth removes the records of a month, as the owner's role: export them
 // first. What a chain's records after it follow on, the last dropped one, is
-// kept for audit.Verify. It refuses a month that has not ended or is not the
-// oldest, since that would leave a hole.
+// kept for audit.Verify. It refuses a month that is not the oldest, since that
+// would leave a hole, and one that has not ended or records a token that has not
+// expired, since a revocation finds what it reaches through the records.
 func DropMonth(ctx context.Context, ownerURL string, month time.Time) error {
 	conn, err := connectOwner(ctx, ownerURL)
 	if err != nil {
@@ -80,6 +81,13 @@ func dropMonth(ctx context.Context, tx pgx.Tx, month time.Time) error {
 		return fmt.Errorf("the month has not ended")
 	}
 	table := pgx.Identifier{name}.Sanitize()
+	var alive bool
+	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+table+` WHERE expires > now())`).Scan(&alive); err != nil {
+		return err
+	}
+	if alive {
+		return fmt.Errorf("the month records tokens that have not expired: wait until the second day of the next")
+	}
 	_, err = tx.Exec(ctx, `
 		INSERT INTO retained (writer, seq, hash)
 		SELECT DISTINCT ON (writer) writer, seq, hash FROM `+table+` ORDER BY writer, seq DESC

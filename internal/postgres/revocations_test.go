@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -253,9 +254,6 @@ func matches(order exchange.Revocation, s revocation.Selector, i *issue) bool {
 	return false
 }
 
-// TestRecordsBehindTheSearchAreFound: what is kept between the search and the
-// lock, by a chain that is known or by one that begins meanwhile, is revoked with
-// all below it.
 func TestRevokingTwiceCountsOnce(t *testing.T) {
 	t.Parallel()
 	db, d := opened(t)
@@ -319,5 +317,127 @@ func TestRevocationsCannotBeTakenBack(t *testing.T) {
 	execute(t, d.OwnerURL, "GRANT DELETE ON revoked TO "+pgserver.App)
 	if err := db.CheckPrivileges(t.Context()); err == nil || !strings.Contains(err.Error(), "revoked") {
 		t.Errorf("a role that may take back: %v", err)
+	}
+}
+
+// inFlight is a record that is being kept: its transaction holds the shared lock
+// and has not committed.
+func (f *forest) inFlight(i *issue) pgx.Tx {
+	f.t.Helper()
+	tx, err := f.conn.Begin(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.seq++
+	for _, statement := range []string{
+		fmt.Sprintf(`SELECT pg_advisory_xact_lock_shared(%d)`, postgres.RevocationLock),
+		fmt.Sprintf(`INSERT INTO records (id, time, decision, client, targets, jti, parent, writer, seq, hash, body, expires)
+			VALUES ('%s', now(), 'issued', 'late', '{}', '%s', nullif('%s', ''), '%s', %d, '', '', now() + interval '1 hour')`, i.ID, i.ID, i.Parent, f.writer, f.seq),
+		fmt.Sprintf(`UPDATE writers SET seq = %d WHERE id = '%s'`, f.seq, f.writer),
+	} {
+		if _, err := tx.Exec(f.t.Context(), statement); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return tx
+}
+
+// TestRevocationWaitsForWhatIsBeingKept: a child whose record is in flight when
+// its parent is revoked is found, by the chain that was known and by one that
+// began meanwhile, with what was made from it.
+func TestRevocationWaitsForWhatIsBeingKept(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	now := time.Now()
+	known := newForest(t, d)
+	root := &issue{ID: newID(t, now), Time: now, Expires: now.Add(time.Hour), Client: "edge"}
+	known.keep(root)
+	child := &issue{ID: newID(t, now), Parent: root.ID}
+	tx := known.inFlight(child)
+	type answer struct {
+		result exchange.RevocationResult
+		err    error
+	}
+	done := make(chan answer, 1)
+	set := setOn(db, time.Now)
+	go func() {
+		result, err := set.Revoke(t.Context(), exchange.Revocation{Exchange: exchange.ID(root.ID), Cascade: true})
+		done <- answer{result, err}
+	}()
+	waiting(t, d.AppURL)
+	begun := newForest(t, d) // a chain that the search did not know
+	grandchild := &issue{ID: newID(t, now), Time: now, Expires: now.Add(time.Hour), Client: "late", Parent: child.ID}
+	begun.keep(grandchild)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-done; got.err != nil || got.result.Tokens != 3 {
+		t.Fatalf("%+v, want all three", got)
+	}
+	state, err := set.State(now)
+	if err != nil || !state.Revoked(ours(root)) || !state.Revoked(ours(child)) || !state.Revoked(ours(grandchild)) {
+		t.Errorf("%v", err)
+	}
+}
+
+// INT-021: a replica that hangs with a record in flight does not hang the others:
+// the revocation gives up, says so, and has kept nothing.
+func TestRevocationGivesUpBehindAHangingReplica(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	f := newForest(t, d)
+	tx := f.inFlight(&issue{ID: newID(t, time.Now())})
+	set := setOn(db, time.Now)
+	if result, err := set.Revoke(t.Context(), exchange.Revocation{Client: "late", Cascade: true}); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if orders, err := db.Revocations(t.Context(), "", 1); err != nil || len(orders) != 0 {
+		t.Errorf("kept: %+v, %v", orders, err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := set.Revoke(t.Context(), exchange.Revocation{Client: "late", Cascade: true}); err != nil || result.Tokens != 1 {
+		t.Errorf("then: %+v, %v", result, err)
+	}
+}
+
+// TestRevocationWithoutADatabaseIsAnError: no success that did not happen.
+func TestRevocationWithoutADatabaseIsAnError(t *testing.T) {
+	t.Parallel()
+	server := ststest.StartServer(t)
+	db := open(t, server.Migrated(t).AppURL)
+	set := setOn(db, time.Now)
+	if err := set.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop(t)
+	if _, err := set.Revoke(t.Context(), exchange.Revocation{Client: "edge"}); !errors.Is(err, postgres.ErrUnavailable) {
+		t.Errorf("down: %v", err)
+	}
+	server.Start(t)
+	if result, err := set.Revoke(t.Context(), exchange.Revocation{Client: "edge"}); err != nil || result.Revision != 1 {
+		t.Errorf("up again: %+v, %v", result, err)
+	}
+}
+
+// TestSelectorsAreValuesNeverSQL: what an administrator names is compared, not run.
+func TestSelectorsAreValuesNeverSQL(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	now := time.Now()
+	newForest(t, d).keep(&issue{ID: newID(t, now), Time: now, Expires: now.Add(time.Hour), Client: "edge", Issuer: "okta", Subject: "okta:alice"})
+	set := setOn(db, time.Now)
+	for _, evil := range []string{"' OR true --", `"; DROP TABLE revoked; --`, "$1", "%", "\\", "self"} {
+		for _, order := range []exchange.Revocation{
+			{Client: evil}, {Policy: evil}, {Key: evil}, {Subject: &exchange.RevokedSubject{Issuer: "okta", Subject: evil}},
+			{Subject: &exchange.RevokedSubject{Issuer: evil, Subject: "x"}}, {Token: &exchange.RevokedToken{Issuer: "okta", JTI: evil}},
+			{Token: &exchange.RevokedToken{Issuer: "self", JTI: evil}}, {Exchange: exchange.ID(evil)},
+		} {
+			order.Cascade, order.Reason, order.By = true, evil, evil
+			if result, err := set.Revoke(t.Context(), order); err != nil || result.Tokens != 0 {
+				t.Errorf("%+v: %+v, %v", order, result, err)
+			}
+		}
 	}
 }

@@ -169,6 +169,19 @@ func (p *PrivateServer) Stop(t testing.TB) {
 // Kill ends the server as a power cut would, all its processes at once.
 func (p *PrivateServer) Kill(t testing.TB) {
 	t.Helper()
+	// PostgreSQL's children lead groups of their own; one that outlives the
+	// postmaster holds its shared memory, and a new start would be refused.
+	for _, pid := range p.processes(t) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_ = p.server.Stop(ctx) // lets go of the lock
+}
+
+// processes are the postmaster's pid and those of its children.
+func (p *PrivateServer) processes(t testing.TB) []int {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(p.dir, "postgres", "postmaster.pid"))
 	if err != nil {
 		t.Fatal(err)
@@ -177,20 +190,41 @@ func (p *PrivateServer) Kill(t testing.TB) {
 	if err != nil || pid <= 1 {
 		t.Fatalf("postmaster.pid names %q", text)
 	}
-	// PostgreSQL's children lead groups of their own; one that outlives the
-	// postmaster holds its shared memory, and a new start would be refused.
+	pids := []int{pid}
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
 	for _, child := range strings.Fields(string(children)) {
 		if pid, err := strconv.Atoi(child); err == nil && pid > 1 {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			pids = append(pids, pid)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	_ = p.server.Stop(ctx) // lets go of the lock
+	return pids
+}
+
+// CPU is the time that the server's processes have used, those that have ended
+// included. Linux counts it in hundredths of a second.
+func (p *PrivateServer) CPU(t testing.TB) time.Duration {
+	t.Helper()
+	const utime, cutime, cstime = 11, 13, 14 // places behind the name in proc(5)
+	ticks := 0
+	for i, pid := range p.processes(t) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		last := cutime
+		if i == 0 {
+			last = cstime + 1 // the postmaster's own children, once they have ended
+		}
+		for _, field := range fields[utime:last] {
+			n, err := strconv.Atoi(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 // Database gives the test a database on this server, copied from the template.
