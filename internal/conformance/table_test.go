@@ -167,7 +167,6 @@ func count() (kept, later, departed int) {
 // features are what rows and cases wait for. Who builds one takes its line out
 // here, and the tests say which rows and cases are now due.
 var features = map[string]string{
-	"revocation":           "issue 6: of foreign tokens, by subject, issuer and time",
 	"proof of possession":  "no token of ours is bound yet (RFC 8705 §3, RFC 9449 §6); where one is, its cnf is told as it is",
 	"rich authorization":   "authorization_details (RFC 9396) are not read or issued",
 	"signing key rotation": "keys list, rotate, retire",

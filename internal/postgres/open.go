@@ -69,13 +69,15 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 }
 
 // harden sets what no url may change: the extended protocol, which never
-// splices a value into a statement, and durable commits in UTC.
+// splices a value into a statement, times in UTC, and a snapshot a statement,
+// since what is read under a lock must not be older than the lock.
 func harden(config *pgx.ConnConfig) {
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
 	config.RuntimeParams["timezone"] = "UTC"
+	config.RuntimeParams["default_transaction_isolation"] = "read committed"
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "strait"
 	}

@@ -94,12 +94,14 @@ func TestRowsOfAnOlderRevisionAreNotKept(t *testing.T) {
 }
 
 // TestARowThatWaitedForARevocationSeesIt: its comparison must not be older than
-// its lock.
+// its lock, whatever isolation the database has by default.
 func TestARowThatWaitedForARevocationSeesIt(t *testing.T) {
 	t.Parallel()
 	for _, claims := range [][]exchange.ReplayClaim{nil, {{Scope: "okta", ID: "j", Until: time.Now().Add(time.Hour)}}} {
-		db, d := opened(t)
-		chain := claimedChain(t, db)
+		_, d := opened(t)
+		execute(t, d.OwnerURL, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = %L',
+			current_database(), 'repeatable read'); END $$`)
+		chain := claimedChain(t, open(t, d.AppURL))
 		tx, revision := moving(t, d.AppURL)
 		row := following(t, chain.Head())
 		row.Issues, row.Claims = true, claims

@@ -21,7 +21,9 @@
 //     nbf and iat, sub and how it maps, scopes, act and may_act, cnf.
 //
 // Tokens that Strait issued itself go the same way under the reserved name
-// "self", with our own keys and the rule of what a client serves.
+// "self", with our own keys and the rule of who may present them for what: to
+// exchange, to introspect, to revoke. No other token is believed for the latter
+// two, and nobody is asked about one.
 //
 // # Opaque tokens
 //
