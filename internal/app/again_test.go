@@ -134,22 +134,34 @@ func TestNoClaimsAreKeptWhenTold(t *testing.T) {
 	}
 }
 
-// steps is a log that counts how it is read.
+// steps is a log with one use that notes how it is read.
 type steps struct {
-	read  []time.Time
-	at    time.Time // of the one use in it
-	fault error
+	read    [][2]time.Time
+	at      time.Time     // of the use
+	longest time.Duration // a longer time is given up
+	fault   error
 }
 
 func (s *steps) Uses(_ context.Context, since, until time.Time) ([]postgres.Use, error) {
-	s.read = append(s.read, since)
 	if s.fault != nil {
 		return nil, s.fault
 	}
+	if s.longest > 0 && until.Sub(since) > s.longest {
+		return nil, fmt.Errorf("the database is unavailable: %w", context.DeadlineExceeded)
+	}
+	s.read = append(s.read, [2]time.Time{since, until})
 	if s.at.Before(since) || !s.at.Before(until) {
 		return nil, nil
 	}
 	return []postgres.Use{{Client: "edge", Policy: "p", Issuers: []string{"idp"}, Scopes: []string{"read"}, Last: s.at}}, nil
+}
+
+// span is how much of the log was read, all steps together.
+func (s *steps) span() (all time.Duration) {
+	for _, r := range s.read {
+		all += r[1].Sub(r[0])
+	}
+	return all
 }
 
 // TestUsageIsReadOnce: from now backwards, as far as a call has time for; the next
@@ -161,32 +173,52 @@ func TestUsageIsReadOnce(t *testing.T) {
 	clock := func() time.Time { return now }
 	log := &steps{at: start.Add(-30 * time.Hour)}
 	var u usage
-	since, last, err := u.read(t.Context(), log, start.Add(-24*time.Hour), clock)
-	if err != nil || !since.Equal(start.Add(-24*time.Hour)) || len(last) != 0 || len(log.read) != 25 {
-		t.Fatalf("read since %v in %d steps, %v, %v", since, len(log.read), last, err)
+	const day = 24 * time.Hour
+	since, last, err := u.read(t.Context(), log, start.Add(-day), clock)
+	if err != nil || !since.Equal(start.Add(-day)) || len(last) != 0 || log.span() != day+usageLate {
+		t.Fatalf("read since %v, %v in all, %v, %v", since, log.span(), last, err)
 	}
 	log.read = nil
-	since, last, err = u.read(t.Context(), log, start.Add(-48*time.Hour), clock)
+	since, last, err = u.read(t.Context(), log, start.Add(-2*day), clock)
 	want := map[analysis.Used]time.Time{
 		{Kind: catalog.KindClient, Name: "edge"}: log.at, {Kind: catalog.KindTrustedIssuer, Name: "idp"}: log.at,
 		{Kind: catalog.KindExchangePolicy, Name: "p"}: log.at, {Kind: catalog.KindExchangePolicy, Name: "p", Scope: "read"}: log.at,
 	}
-	if err != nil || !since.Equal(start.Add(-48*time.Hour)) || !maps.Equal(last, want) || len(log.read) != 25 {
-		t.Fatalf("read since %v in %d steps, %v, %v", since, len(log.read), last, err)
+	if err != nil || !since.Equal(start.Add(-2*day)) || !maps.Equal(last, want) || log.span() != day+usageLate {
+		t.Fatalf("read since %v, %v in all, %v, %v", since, log.span(), last, err)
 	}
 	log.read, now = nil, start.Add(3*time.Hour)
-	if _, _, err = u.read(t.Context(), log, start.Add(-48*time.Hour), clock); err != nil || len(log.read) != 4 || !log.read[0].Equal(start.Add(-usageLate)) {
+	if _, _, err = u.read(t.Context(), log, start.Add(-2*day), clock); err != nil || log.span() != 3*time.Hour+usageLate {
 		t.Errorf("later: read %v, %v", log.read, err)
 	}
-	slow := func() time.Time { now = now.Add(usageBudget / 10); return now }
-	log.read = nil
-	since, _, err = u.read(t.Context(), log, start.Add(-100*24*time.Hour), slow)
-	if err != nil || len(log.read) > 20 || !since.Before(start.Add(-48*time.Hour)) || since.Before(start.Add(-72*time.Hour)) {
+	log.fault = errors.New("the database is gone")
+	if _, _, err := u.read(t.Context(), log, start.Add(-100*day), clock); err == nil {
+		t.Error("a log that cannot be read tells that nothing is used")
+	}
+}
+
+// TestABusyLogIsReadInShortSteps: what takes too long is given up and read in
+// parts; what a call has no time for is not called unused.
+func TestABusyLogIsReadInShortSteps(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	const day = 24 * time.Hour
+	log := &steps{longest: 10 * time.Minute}
+	var u usage
+	since, _, err := u.read(t.Context(), log, start.Add(-day), func() time.Time { return start })
+	if err != nil || !since.Equal(start.Add(-day)) || log.span() != day+usageLate {
+		t.Errorf("read since %v, %v in all, %v", since, log.span(), err)
+	}
+	now := start
+	slow := func() time.Time { now = now.Add(usageSlow); return now }
+	log, u = &steps{}, usage{}
+	since, _, err = u.read(t.Context(), log, start.Add(-100*day), slow)
+	if err != nil || len(log.read) < 3 || len(log.read) > 20 || since.Before(start.Add(-day)) || !since.Before(start) {
 		t.Errorf("with a budget: %d steps, since %v, %v", len(log.read), since, err)
 	}
-	log.fault = errors.New("the database is gone")
-	if _, _, err := u.read(t.Context(), log, start.Add(-100*24*time.Hour), clock); err == nil {
-		t.Error("a log that cannot be read tells that nothing is used")
+	log.longest = time.Second // less than the least step
+	if _, _, err = u.read(t.Context(), log, start.Add(-100*day), func() time.Time { return now }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a log that answers nothing in time: %v", err)
 	}
 }
 

@@ -91,7 +91,9 @@ func (r revocations) Revoke(ctx context.Context, order exchange.Revocation) (exc
 
 // explain rehearses an exchange on the World that decides now.
 func (a *App) explain(ctx context.Context, q rehearsal.Question) (*rehearsal.Answer, error) {
-	return a.stage().Explain(ctx, q)
+	stage := a.stage()
+	stage.Revocations = a.revocations
+	return stage.Explain(ctx, q)
 }
 
 // records is the audit log as the admin API reads it.

@@ -134,17 +134,17 @@ func (r *replicas) round(round int) (late, lost int) {
 		r.t.Fatalf("round %d: the root was refused: %s", round, reason)
 	}
 	order, all := exchange.Revocation{By: "race", Cascade: true}, true // all: the foreign token is meant too
-	switch round % 5 {
-	case 0:
-		order.Exchange, all = r.id(root), false
-	case 1:
-		order.Subject = &exchange.RevokedSubject{Issuer: "idp", Subject: "idp:" + sub}
-	case 2:
-		order.Token = &exchange.RevokedToken{Issuer: "idp", JTI: jti}
-	case 3:
+	switch kind := round % 3; {
+	case round%20 == 3: // now and then: these reach the trees of all rounds
 		order.Client, all = "gw", false
-	case 4:
+	case round%20 == 4:
 		order.Policy, all = "p", false // the root's, so that the rest is reached as its descendants
+	case kind == 0:
+		order.Exchange, all = r.id(root), false
+	case kind == 1:
+		order.Subject = &exchange.RevokedSubject{Issuer: "idp", Subject: "idp:" + sub}
+	default:
+		order.Token = &exchange.RevokedToken{Issuer: "idp", JTI: jti}
 	}
 	var group sync.WaitGroup
 	var mu sync.Mutex

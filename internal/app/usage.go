@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -10,11 +11,16 @@ import (
 	"github.com/strait-sts/strait/internal/postgres"
 )
 
-// How the log is read for usage: so much of it at a time, for so long a call. What
+// How the log is read for usage: for so long a call, and so much of it at a time
+// that a query takes a moment, since a query that takes too long is given up. What
 // was committed late is read once more.
 const (
-	usageStep   = time.Hour
 	usageBudget = 20 * time.Second
+	usageQuick  = 100 * time.Millisecond // less, and the next step is longer
+	usageSlow   = time.Second            // more, and it is shorter
+	firstStep   = time.Hour
+	leastStep   = 10 * time.Second
+	mostStep    = 24 * time.Hour
 	usageLate   = 5 * time.Minute
 	usageGap    = 24 * time.Hour // since the last call: more, and reading begins anew
 )
@@ -25,6 +31,7 @@ const (
 type usage struct {
 	mu       sync.Mutex
 	from, to time.Time // what was read
+	stride   time.Duration
 	last     map[analysis.Used]time.Time
 }
 
@@ -71,20 +78,27 @@ func (u *usage) read(ctx context.Context, db users, since time.Time, clock func(
 	defer u.mu.Unlock()
 	now := clock()
 	if u.last == nil || now.Sub(u.to) > usageGap {
-		u.from, u.to, u.last = now, now, map[analysis.Used]time.Time{}
+		u.from, u.to, u.stride, u.last = now, now, firstStep, map[analysis.Used]time.Time{}
 	}
-	for at := u.to.Add(-usageLate); at.Before(now); at = at.Add(usageStep) {
-		if err := u.step(ctx, db, at, earliest(at.Add(usageStep), now)); err != nil {
+	for at := u.to.Add(-usageLate); at.Before(now); {
+		next := earliest(at.Add(u.stride), now)
+		done, err := u.step(ctx, db, at, next, clock)
+		if err != nil {
 			return now, nil, err
 		}
-		u.to = earliest(at.Add(usageStep), now)
+		if done {
+			at, u.to = next, next
+		}
 	}
 	for u.from.After(since) && clock().Sub(now) < usageBudget {
-		next := latest(since, u.from.Add(-usageStep))
-		if err := u.step(ctx, db, next, u.from); err != nil {
+		next := latest(since, u.from.Add(-u.stride))
+		done, err := u.step(ctx, db, next, u.from, clock)
+		if err != nil {
 			return now, nil, err
 		}
-		u.from = next
+		if done {
+			u.from = next
+		}
 	}
 	last := make(map[analysis.Used]time.Time, len(u.last))
 	for used, at := range u.last {
@@ -100,12 +114,29 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// step reads a part of the log.
-func (u *usage) step(ctx context.Context, db users, since, until time.Time) error {
+// step reads a part of the log, and says whether it was read: one that took too
+// long is to be read in shorter steps.
+func (u *usage) step(ctx context.Context, db users, since, until time.Time, clock func() time.Time) (done bool, err error) {
+	begun := clock()
 	uses, err := db.Uses(ctx, since, until)
-	if err != nil {
-		return err
+	took := clock().Sub(begun)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && u.stride > leastStep:
+		u.stride = max(leastStep, u.stride/16)
+		return false, nil
+	case err != nil:
+		return false, err
+	case took > usageSlow:
+		u.stride = max(leastStep, u.stride/2)
+	case took < usageQuick:
+		u.stride = min(mostStep, u.stride*2)
 	}
+	u.take(uses)
+	return true, nil
+}
+
+// take notes what was used.
+func (u *usage) take(uses []postgres.Use) {
 	for _, use := range uses {
 		u.note(analysis.Used{Kind: catalog.KindClient, Name: use.Client}, use.Last)
 		u.note(analysis.Used{Kind: catalog.KindExchangePolicy, Name: use.Policy}, use.Last)
@@ -116,7 +147,6 @@ func (u *usage) step(ctx context.Context, db users, since, until time.Time) erro
 			u.note(analysis.Used{Kind: catalog.KindTrustedIssuer, Name: issuer}, use.Last)
 		}
 	}
-	return nil
 }
 
 func (u *usage) note(used analysis.Used, at time.Time) {

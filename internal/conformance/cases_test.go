@@ -57,7 +57,7 @@ func specialOf(id string) special {
 
 // specialTables are all of them.
 func specialTables() []map[string]special {
-	return []map[string]special{specials, aboutRules, aboutOpaque, aboutReplay, aboutRevocation, aboutConditions, aboutActors}
+	return []map[string]special{specials, aboutRules, aboutOpaque, aboutReplay, aboutConditions, aboutActors, aboutRevocation}
 }
 
 // request is a baseline request in the making.

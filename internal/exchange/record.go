@@ -89,6 +89,7 @@ type RecordParty struct {
 	Act       Chain  `json:"act,omitempty"`
 
 	Type       string         `json:"type,omitempty"` // what the request called it, the short name
+	IssuerURL  string         `json:"iss,omitempty"`  // of a foreign token, byte for byte
 	Audience   []string       `json:"aud,omitempty"`
 	ClientID   string         `json:"clientId,omitempty"` // whom it was issued to
 	IssuedAt   int64          `json:"iat,omitempty"`      // whole seconds since 1970, as exp
@@ -203,6 +204,9 @@ func (p *RecordParty) of(t *Token) {
 	p.Audience, p.Bound, p.ScopeClaim, p.Expires = t.Audience, t.Bound, t.ScopeClaim, t.Expires.Unix()
 	if !t.IssuedAt.IsZero() {
 		p.IssuedAt = t.IssuedAt.Unix()
+	}
+	if !t.Own() {
+		p.IssuerURL = t.IssuerURL
 	}
 	if len(t.ClientID) <= maxClientID {
 		p.ClientID = t.ClientID

@@ -65,6 +65,23 @@ func TestUnconfirmedRevocationsIssueNothing(t *testing.T) {
 	}
 }
 
+// An order for a policy or a key reaches what came before it, also where the
+// exchange has read a state that knows the order: what is recorded by the newest
+// revision would not be compared again.
+func TestAnOrderThatIsKnownStopsWhatItReaches(t *testing.T) {
+	t.Parallel()
+	s := newStory()
+	s.service.Revocations = &revoked{revision: 3, stopped: true}
+	issued, err := s.service.Exchange(t.Context(), s.req)
+	if issued != nil || reasonOf(err) != "subject_revoked" {
+		t.Errorf("issued %v, %v", issued, err)
+	}
+	rec := s.records[0]
+	if len(s.records) != 1 || rec.Decision != exchange.OutcomeDenied || rec.JTI != "" || rec.Key != "" || len(rec.Scopes.Issued) != 0 {
+		t.Errorf("recorded %+v", rec)
+	}
+}
+
 // A recorder that finds a revocation which was kept meanwhile is believed: the
 // token does not leave, and the denial is what is recorded.
 func TestARevocationOvertakesAnExchange(t *testing.T) {

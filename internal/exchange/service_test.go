@@ -220,7 +220,7 @@ func TestRecordOfAnIssuedToken(t *testing.T) {
 	want := `{"id":"0198-decision","time":"2027-01-02T03:04:05.678Z","decision":"issued","client":"edge",` +
 		`"grant":"urn:ietf:params:oauth:grant-type:token-exchange","asked":{},` +
 		`"subject":{"issuer":"okta","sub":"okta:alice","originalSub":"alice","jti":"j-1","tokenHash":"(hash)",` +
-		`"type":"jwt","aud":["https://gateway.example.com"],"exp":1798862645},` +
+		`"type":"jwt","iss":"https://idp.example.com","aud":["https://gateway.example.com"],"exp":1798862645},` +
 		`"flow":"downscope","policy":"staff-orders","policyRevision":3,"targets":["orders-api"],` +
 		`"scopes":{"held":["orders:read","orders:write"],"requested":["orders:read"],"issued":["orders:read"]},` +
 		`"lifetime":{"subject":3600,"issued":300},"jti":"0198-decision","txn":"0198-decision",` +

@@ -23,14 +23,15 @@ func (db *DB) Uses(ctx context.Context, since, until time.Time) ([]Use, error) {
 	ctx, cancel := limit(ctx)
 	defer cancel()
 	rows, err := db.pool.Query(ctx, `
-		SELECT client, policy, issuers, scopes, max(time) FROM (
-			SELECT coalesce(client, '') AS client, coalesce(policy, '') AS policy, time,
-				array_remove(ARRAY[j->'subject'->>'issuer', j->'actor'->>'issuer'], NULL) AS issuers,
-				ARRAY(SELECT jsonb_array_elements_text(coalesce(j->'scopes'->'issued', '[]'))) AS scopes
-			FROM (
-				SELECT client, policy, time, convert_from(body, 'UTF8')::jsonb AS j FROM records
-				WHERE id >= uuid_floor($1) AND id < uuid_floor($2) AND decision = 'issued') AS bodies) AS issued
-		GROUP BY client, policy, issuers, scopes`, since, until)
+		WITH issued AS MATERIALIZED ( -- so that each body is parsed once
+			SELECT client, policy, time, convert_from(body, 'UTF8')::jsonb AS j FROM records
+			WHERE id >= uuid_floor($1) AND id < uuid_floor($2) AND decision = 'issued'),
+		alike AS ( -- and few are looked into
+			SELECT client, policy, j->'subject'->'issuer' AS subject, j->'actor'->'issuer' AS actor, j->'scopes'->'issued' AS scopes, max(time) AS last
+			FROM issued GROUP BY 1, 2, 3, 4, 5)
+		SELECT coalesce(client, ''), coalesce(policy, ''), array_remove(ARRAY[subject#>>'{}', actor#>>'{}'], NULL),
+			ARRAY(SELECT jsonb_array_elements_text(coalesce(scopes, '[]'))), last
+		FROM alike`, since, until)
 	if err != nil {
 		return nil, failed("gather what was used", err)
 	}

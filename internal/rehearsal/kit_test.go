@@ -38,7 +38,7 @@ type house struct {
 	engine *policy.Engine
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t testing.TB) *house {
 	t.Helper()
 	compiler, err := expr.NewCompiler(100)
 	if err != nil {

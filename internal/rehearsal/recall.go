@@ -218,10 +218,16 @@ func (r *Recorded) verify(v exchange.Verifier, req *exchange.Request, role excha
 		return nil, exchange.Unavailable(exchange.IssuerKeysUnavailable, errNoJudge)
 	}
 	token, err := recaller.Recall(req, role, of, held)
-	if err == nil && r.Reason == role.Reason(exchange.Revoked) {
+	if err != nil {
+		return nil, err
+	}
+	if r.Reason == role.Reason(exchange.Revoked) {
 		return nil, role.Refuse(exchange.Revoked, "as the record says")
 	}
-	return token, err
+	if role == exchange.RoleSubject && token.Own() {
+		token.Txn = r.Txn
+	}
+	return token, nil
 }
 
 func (r *Recorded) neverBelieved(role exchange.Role) error {

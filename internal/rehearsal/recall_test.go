@@ -73,7 +73,7 @@ func (r ruled) Reads() []exchange.ClaimPath {
 }
 
 // newReader is a house whose issuers have rules.
-func newReader(t *testing.T) *house {
+func newReader(t testing.TB) *house {
 	t.Helper()
 	h := newHouse(t)
 	compiler, err := expr.NewCompiler(100)
@@ -110,6 +110,7 @@ func reading() []string {
 		`subject.claims.tenant == "acme"`, `has(subject.claims.tenant) && subject.claims.tenant != "x"`, `"tenant" in subject.claims`,
 		`subject.claims.address.country == "DE"`, `subject.claims.?address.?country.orValue("DE") == "DE"`, `subject.claims.level > 1`,
 		`subject.claims.exists(name, name == "tenant")`, `subject.claims["tenant"] == "acme" && now < timestamp("2030-01-01T00:00:00Z")`,
+		`subject.claims.iss != "https://entra.example" && subject.claims.exp > 0 && subject.claims.sub != ""`, `has(subject.claims.cnf) || has(subject.claims.jti)`,
 		`actor.claims.?tenant.orValue("acme") == "acme"`, `"read" in subject.scopes`, `subject.sub.startsWith("okta:")`,
 	}
 }
@@ -132,6 +133,11 @@ func (h *house) drawHouse(t *rapid.T) []*catalog.Entry {
 			}
 		case *catalog.TrustedIssuer:
 			spec.ClaimValidationRules = oneOf(t, "rule", nil, []catalog.Rule{{Expression: `claims.?tenant.orValue("acme") in ["acme", "x"]`}}, []catalog.Rule{{Expression: `claims.sub != "" && claims.aud != ""`}})
+			if e.Metadata.Name == "okta" && rapid.IntRange(0, 9).Draw(t, "moved") == 5 {
+				spec.Issuer = "https://moved.example"
+			}
+			spec.Audiences = oneOf(t, "taken", []string{gateway, "https://gw-b"}, []string{"https://gw-b"})
+			spec.MaxTokenAge = catalog.Duration(oneOf(t, "age", 24*time.Hour, 48*time.Hour, time.Second))
 			spec.ScopeClaim = oneOf(t, "scope claim", "scope", "/realm/roles")
 			if rapid.IntRange(0, 4).Draw(t, "mapped") == 2 {
 				spec.ClaimMappings.Subject.Claim, spec.ClaimMappings.Subject.Expression = "", `claims.sub + "@" + claims.?tenant.orValue("none")`
@@ -235,7 +241,8 @@ func TestAnotherCatalogueIsNeverGuessed(t *testing.T) {
 		}
 		told++
 		really := h.record(rt, proposed.World, q, true)
-		if again.Decision != really.Decision || again.Reason != really.Reason || again.Policy != really.Policy {
+		expired := again.Reason == "subject_expired" || again.Reason == "actor_expired" // whatever else is wrong with it now
+		if again.Decision != really.Decision || again.Reason != really.Reason && !expired || again.Policy != really.Policy {
 			was, _ := json.Marshal(rec)
 			is, _ := json.Marshal(really)
 			rt.Fatalf("decided again %s %s by %q\nthe record %s\n/token     %s", again.Decision, again.Reason, again.Policy, was, is)

@@ -32,6 +32,8 @@ type Stage struct {
 	World  *exchange.World
 	Issuer string // our issuer identifier
 	Now    time.Time
+	// Revocations is what no longer holds now; nil: nothing is known to.
+	Revocations exchange.Revocations
 
 	// Snapshot is what World was made of, and Compile how its Decider was: for
 	// [Stage.Explain] alone.
@@ -80,7 +82,7 @@ func (s *Stage) exchange(ctx context.Context, req *exchange.Request, a *Answer) 
 		return exchange.Refuse(exchange.ClientAuthenticationFailed, "client %q is disabled or expired", req.Client.Name)
 	}
 	a.phase = atParameters
-	service := exchange.Service{Minter: &previewer{issuer: s.Issuer, into: a}, Recorder: a, Issuer: s.Issuer}
+	service := exchange.Service{Minter: &previewer{issuer: s.Issuer, into: a}, Recorder: a, Revocations: s.Revocations, Issuer: s.Issuer}
 	_, err := service.Exchange(ctx, req)
 	return err
 }

@@ -130,7 +130,7 @@ func until(order exchange.Revocation, s Selector) time.Time {
 	}
 	switch id, named := s.Names(); {
 	case named:
-		return named7(id, order.Time).Add(ourLife + Grace)
+		return instantOf(id, order.Time).Add(ourLife + Grace)
 	case s.Foreign():
 		return later(foreignLife).Add(Grace)
 	case s.Kind == KindClient || s.Kind == KindPolicy:
@@ -140,9 +140,9 @@ func until(order exchange.Revocation, s Selector) time.Time {
 	}
 }
 
-// named7 is the instant of a UUIDv7 (RFC 9562 §5.7), or now where that would be
+// instantOf is the instant of a UUIDv7 (RFC 9562 §5.7), or now where that would be
 // later.
-func named7(id [16]byte, now time.Time) time.Time {
+func instantOf(id [16]byte, now time.Time) time.Time {
 	var ms int64
 	for _, b := range id[:6] {
 		ms = ms<<8 | int64(b)

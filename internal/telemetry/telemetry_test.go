@@ -58,6 +58,9 @@ func TestMetricsCountExchanges(t *testing.T) {
 			{Name: "okta-prod", State: "stale", Age: &age, UnknownKids: 3, Failures: 2}, {Name: "new", State: "neverFetched"},
 		}
 	})
+	m.WatchRevocations(func() telemetry.RevocationStats {
+		return telemetry.RevocationStats{Revision: 9, Tokens: 1000, Rules: 4, Age: 250 * time.Millisecond}
+	})
 	answer := httptest.NewRecorder()
 	m.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
 	body, _ := io.ReadAll(answer.Body)
@@ -79,6 +82,10 @@ func TestMetricsCountExchanges(t *testing.T) {
 		`strait_issuer_unknown_kids_total{issuer="okta-prod"} 3`,
 		`strait_issuer_fetch_failures_total{issuer="okta-prod"} 2`,
 		`strait_issuer_state{issuer="new",state="neverFetched"} 1`,
+		`strait_revocation_revision 9`,
+		`strait_revoked_tokens 1000`,
+		`strait_revocation_rules 4`,
+		`strait_revocations_age_seconds 0.25`,
 	} {
 		if !strings.Contains(string(body), line) {
 			t.Errorf("/metrics lacks %s", line)

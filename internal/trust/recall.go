@@ -31,7 +31,7 @@ func (v *verifier) Recall(req *exchange.Request, role exchange.Role, of *exchang
 func (v *verifier) recall(req *exchange.Request, role exchange.Role, of *exchange.RecordParty, held []string) (*exchange.Token, error) {
 	p := &presented{role: role, typ: req.Presented(role).Type, client: req.Client, now: req.Time}
 	if of.Issuer == exchange.SelfIssuer {
-		p.issuer, p.claims = v.own.issuer, recalled(of, held, v.own.rules.scope)
+		p.issuer, p.claims = v.own.issuer, recalled(of, v.own.issuer, held, v.own.rules.scope)
 		if err := checkOwnType(p.typ); err != nil {
 			return nil, err
 		}
@@ -41,7 +41,10 @@ func (v *verifier) recall(req *exchange.Request, role exchange.Role, of *exchang
 	if e == nil {
 		return nil, wrong(exchange.IssuerNotTrusted, "the trust list has no entry %q", of.Issuer)
 	}
-	p.issuer, p.claims = e.issuer, recalled(of, held, e.rules.scope)
+	if of.IssuerURL != e.issuer {
+		return nil, wrong(exchange.IssuerNotTrusted, "trusted issuer %q has another issuer than the token's iss", e.name)
+	}
+	p.issuer, p.claims = e.issuer, recalled(of, e.issuer, held, e.rules.scope)
 	if err := cmp.Or(e.admit(p), e.rules.unread(role, of)); err != nil {
 		return nil, err
 	}
@@ -57,8 +60,8 @@ func (c *claimRules) unread(role exchange.Role, of *exchange.RecordParty) error 
 }
 
 // recalled are the claims that a record tells of, as a token would carry them.
-func recalled(of *exchange.RecordParty, held []string, scope path) exchange.Claims {
-	claims := exchange.Claims{"sub": of.Original, "exp": seconds(of.Expires)}
+func recalled(of *exchange.RecordParty, issuer string, held []string, scope path) exchange.Claims {
+	claims := exchange.Claims{"iss": issuer, "sub": of.Original, "exp": seconds(of.Expires)}
 	for name, value := range map[string]string{"jti": of.JTI, "client_id": of.ClientID} {
 		if value != "" {
 			claims[name] = value
