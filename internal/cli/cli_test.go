@@ -148,21 +148,6 @@ func TestClientCredentialsNeedsNoSubject(t *testing.T) {
 	}
 }
 
-func TestTimesOfFilters(t *testing.T) {
-	t.Parallel()
-	p := &Process{Clock: func() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) }}
-	for text, want := range map[string]string{
-		"1h": "2026-11-24T11:00:00Z", "2026-11-23T08:00:00+02:00": "2026-11-23T06:00:00Z",
-	} {
-		if got, err := p.instant(text); err != nil || got.UTC().Format(time.RFC3339) != want {
-			t.Errorf("%s: %v, %v", text, got, err)
-		}
-	}
-	if _, err := p.instant("2026-11-23"); err == nil {
-		t.Error("a day is no instant")
-	}
-}
-
 func TestRoleOfADatabaseURL(t *testing.T) {
 	t.Parallel()
 	if role, err := roleOf("postgres://strait_app:pw@db/strait"); err != nil || role != "strait_app" {
@@ -171,19 +156,6 @@ func TestRoleOfADatabaseURL(t *testing.T) {
 	for _, bad := range []string{"postgres://db/strait", "host=db user=x", "://", ""} {
 		if _, err := roleOf(exchange.Secret(bad)); err == nil || strings.Contains(err.Error(), "db/strait") {
 			t.Errorf("%q: %v", bad, err)
-		}
-	}
-}
-
-func TestPointerIntoAnApply(t *testing.T) {
-	t.Parallel()
-	for pointer, want := range map[string]string{
-		"/objects/1/spec/audience": "1 /spec/audience true", "/objects/0": "0  true", "/objects/2/spec": "2 /spec false",
-		"/objects/-1": "-1  false", "/set": "0  false", "/objects/x/spec": "0 /spec false",
-	} {
-		index, rest, ok := inObject(pointer, 2)
-		if got := fmt.Sprintf("%d %s %v", index, rest, ok); got != want {
-			t.Errorf("%s: %q, want %q", pointer, got, want)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/config"
 	"github.com/strait-sts/strait/internal/pgserver"
 )
@@ -21,39 +22,39 @@ type examination struct {
 	look func(context.Context) (string, error)
 }
 
-func newDoctor(p *Process) *cobra.Command {
+func newDoctor(p *console.Process) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong here, and say how to mend it",
 		Long: `Looks at the settings, the folders, the PostgreSQL programs and the admin API from where it runs, and
 prints a line for each. Exit code 1 where something is wrong.`,
 		Example: `  strait doctor`,
-		Args:    args(0, 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return p.doctor(cmd.Context()) },
+		Args:    console.Args(0, 0),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return doctor(cmd.Context(), p) },
 	}
 }
 
-func (p *Process) doctor(ctx context.Context) error {
+func doctor(ctx context.Context, p *console.Process) error {
 	cfg, settings := config.Load(p.Env, p.EnvNames, nil)
 	examinations := []examination{
 		{"settings", func(context.Context) (string, error) { return "valid", settings }},
 		{"keys", func(context.Context) (string, error) { return private(cfg.KeysDir) }},
 		{"postgresql", func(context.Context) (string, error) { return postgresql(cfg) }}, //nolint:contextcheck // it looks at files
-		{"server", p.lookServer},
-		{"token", p.lookToken},
+		{"server", func(ctx context.Context) (string, error) { return lookServer(ctx, p) }},
+		{"token", func(ctx context.Context) (string, error) { return lookToken(ctx, p) }},
 	}
 	ill := false
 	for _, e := range examinations {
 		news, err := e.look(ctx)
 		if err != nil {
 			ill = true
-			p.printf("WRONG  %-10s  %s\n", e.what, strings.ReplaceAll(err.Error(), "\n", "\n                   "))
+			p.Printf("WRONG  %-10s  %s\n", e.what, strings.ReplaceAll(err.Error(), "\n", "\n                   "))
 			continue
 		}
-		p.printf("ok     %-10s  %s\n", e.what, news)
+		p.Printf("ok     %-10s  %s\n", e.what, news)
 	}
 	if ill {
-		return &silent{}
+		return &console.Silent{}
 	}
 	return nil
 }
@@ -83,16 +84,16 @@ func postgresql(cfg config.Config) (string, error) {
 	return fmt.Sprintf("PostgreSQL %d in %s", programs.Major, programs.Dir), err
 }
 
-func (p *Process) lookServer(ctx context.Context) (string, error) {
-	c, err := p.anonymous()
+func lookServer(ctx context.Context, p *console.Process) (string, error) {
+	c, err := p.Anonymous()
 	if err != nil {
 		return "", err
 	}
-	return "ready at " + p.setting("STRAIT_ADMIN_URL", defaultAdminURL), c.Ready(ctx)
+	return "ready at " + p.Setting("STRAIT_ADMIN_URL", console.DefaultAdminURL), c.Ready(ctx)
 }
 
-func (p *Process) lookToken(ctx context.Context) (string, error) {
-	c, err := p.connect()
+func lookToken(ctx context.Context, p *console.Process) (string, error) {
+	c, err := p.Connect()
 	if err != nil {
 		return "", err
 	}

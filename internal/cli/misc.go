@@ -7,18 +7,20 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/strait-sts/strait/internal/cli/console"
 )
 
-func newHealthcheck(p *Process) *cobra.Command {
+func newHealthcheck(p *console.Process) *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Exit 0 if the server is ready: the probe of containers",
 		Long:  "Asks GET /readyz at STRAIT_ADMIN_URL. It needs no token and prints nothing where all is well.",
 		Example: `  strait healthcheck && echo ready
   HEALTHCHECK CMD ["/strait", "healthcheck"]`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := p.anonymous()
+			c, err := p.Anonymous()
 			if err != nil {
 				return err
 			}
@@ -27,14 +29,14 @@ func newHealthcheck(p *Process) *cobra.Command {
 	}
 }
 
-func newVersion(p *Process) *cobra.Command {
+func newVersion(p *console.Process) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
 		Example: `  strait version`,
-		Args:    args(0, 0),
+		Args:    console.Args(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			p.printf("%s\n", versionLine())
+			p.Printf("%s\n", versionLine())
 			return nil
 		},
 	}

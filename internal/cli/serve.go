@@ -3,19 +3,19 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/strait-sts/strait/internal/app"
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/config"
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/postgres"
 )
 
-func newServe(p *Process) *cobra.Command {
+func newServe(p *console.Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
@@ -26,7 +26,7 @@ Every flag is a setting of docs/configuration.md; a flag wins over its environme
 		Example: `  strait serve
   strait serve --public-addr :9080 --data-dir /var/lib/strait
   STRAIT_DATABASE_URL_FILE=/run/secrets/db STRAIT_ADMIN_TOKEN_FILE=/run/secrets/admin strait serve`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 	}
 	for _, s := range config.Settings() {
 		meaning := s.Meaning + " (" + s.Env + ")"
@@ -47,8 +47,8 @@ Every flag is a setting of docs/configuration.md; a flag wins over its environme
 	return cmd
 }
 
-func newMigrate(p *Process) *cobra.Command {
-	return group(&cobra.Command{
+func newMigrate(p *console.Process) *cobra.Command {
+	return console.Group(&cobra.Command{
 		Use:   "migrate",
 		Short: "Apply or show the migrations of an external database",
 		Long: `Works on the database of STRAIT_DATABASE_OWNER_URL, with the owner's role; STRAIT_DATABASE_URL names the
@@ -58,18 +58,18 @@ application's role, which is granted what it needs and no more. The embedded dat
 	}, newMigrateUp(p), newMigrateStatus(p))
 }
 
-func newMigrateUp(p *Process) *cobra.Command {
+func newMigrateUp(p *console.Process) *cobra.Command {
 	return &cobra.Command{
 		Use:     "up",
 		Short:   "Apply what is pending",
 		Example: `  STRAIT_DATABASE_OWNER_URL_FILE=/run/secrets/owner STRAIT_DATABASE_URL_FILE=/run/secrets/db strait migrate up`,
-		Args:    args(0, 0),
+		Args:    console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			owner, err := p.database("STRAIT_DATABASE_OWNER_URL")
+			owner, err := p.Database("STRAIT_DATABASE_OWNER_URL")
 			if err != nil {
 				return err
 			}
-			application, err := p.database("STRAIT_DATABASE_URL")
+			application, err := p.Database("STRAIT_DATABASE_URL")
 			if err != nil {
 				return err
 			}
@@ -80,34 +80,25 @@ func newMigrateUp(p *Process) *cobra.Command {
 			if err := postgres.Migrate(cmd.Context(), owner.Reveal(), role); err != nil {
 				return err
 			}
-			return p.showMigrations(cmd.Context(), owner)
+			return showMigrations(cmd.Context(), p, owner)
 		},
 	}
 }
 
-func newMigrateStatus(p *Process) *cobra.Command {
+func newMigrateStatus(p *console.Process) *cobra.Command {
 	return &cobra.Command{
 		Use:     "status",
 		Short:   "Show which migrations are applied; exit 1 where one is pending",
 		Example: `  strait migrate status`,
-		Args:    args(0, 0),
+		Args:    console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			owner, err := p.database("STRAIT_DATABASE_OWNER_URL")
+			owner, err := p.Database("STRAIT_DATABASE_OWNER_URL")
 			if err != nil {
 				return err
 			}
-			return p.showMigrations(cmd.Context(), owner)
+			return showMigrations(cmd.Context(), p, owner)
 		},
 	}
-}
-
-// database is a database's URL, which migrate cannot do without.
-func (p *Process) database(name string) (exchange.Secret, error) {
-	value, err := p.secret(name)
-	if err == nil && value == "" {
-		err = fmt.Errorf("%s or %s_FILE is needed (the embedded database migrates itself)", name, name)
-	}
-	return value, err
 }
 
 // roleOf is the role that a database URL names.
@@ -119,7 +110,7 @@ func roleOf(database exchange.Secret) (string, error) {
 	return u.User.Username(), nil
 }
 
-func (p *Process) showMigrations(ctx context.Context, owner exchange.Secret) error {
+func showMigrations(ctx context.Context, p *console.Process, owner exchange.Secret) error {
 	migrations, err := postgres.Status(ctx, owner.Reveal())
 	if err != nil {
 		return err
@@ -133,11 +124,11 @@ func (p *Process) showMigrations(ctx context.Context, owner exchange.Secret) err
 		}
 		rows[i] = []string{m.Name, state}
 	}
-	if err := table(p.Out, []string{"MIGRATION", "STATE"}, rows); err != nil {
+	if err := console.Table(p.Out, []string{"MIGRATION", "STATE"}, rows); err != nil {
 		return err
 	}
 	if pending {
-		return &silent{}
+		return &console.Silent{}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package cli
+package judge
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/client"
 	"github.com/strait-sts/strait/internal/exchange"
 )
@@ -20,11 +21,12 @@ type explained struct {
 	subjectFile, subjectType, subject string
 	actorFile, actorType, actor       string
 	question                          client.Question
-	output                            format
+	output                            console.Format
 	all                               bool
 }
 
-func newExplain(p *Process) *cobra.Command {
+// Explain is strait explain.
+func Explain(p *console.Process) *cobra.Command {
 	var in explained
 	cmd := &cobra.Command{
 		Use:   "explain (--exchange ID | --client NAME (--subject-token FILE | --subject JSON) [--audience TARGET] [--scope SCOPES])",
@@ -47,7 +49,7 @@ Exit codes: 0 it would be issued, 1 it would be refused, or is unknown.`,
       --subject '{"issuer": "demo-idp", "type": "jwt", "claims": {"sub": "alice", "aud": "https://gateway.example.com", "scope": "orders:read"}}'
   strait explain --client reports --grant client_credentials --audience orders-api -o json
   strait explain --exchange 0198c1d2-7a30-7c11-8f00-3b1f5d0a9e21 --at now`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), p) },
 	}
 	f := cmd.Flags()
@@ -66,16 +68,16 @@ Exit codes: 0 it would be issued, 1 it would be refused, or is unknown.`,
 	f.StringVar(&in.question.Scope, "scope", "", "scopes, with spaces between them; none: the policy's default")
 	f.StringVar(&in.question.RequestedTokenType, "requested-token-type", "", "the type wanted; none: the policy's")
 	f.BoolVar(&in.all, "checks", false, "show the checks that passed or were skipped too")
-	outputFlag(cmd, &in.output, formatTable)
+	console.OutputFlag(cmd, &in.output, console.FormatTable)
 	return cmd
 }
 
 // run asks and tells.
-func (in *explained) run(ctx context.Context, p *Process) error {
+func (in *explained) run(ctx context.Context, p *console.Process) error {
 	if err := in.read(p); err != nil {
 		return err
 	}
-	c, err := p.connect()
+	c, err := p.Connect()
 	if err != nil {
 		return err
 	}
@@ -87,36 +89,36 @@ func (in *explained) run(ctx context.Context, p *Process) error {
 	if err := json.Unmarshal(body, &told); err != nil {
 		return fmt.Errorf("the server's answer cannot be read: %w", err)
 	}
-	if in.output == formatTable {
+	if in.output == console.FormatTable {
 		err = told.write(p.Out, in)
 	} else {
-		err = printOne(p.Out, in.output, body)
+		err = console.PrintOne(p.Out, in.output, body)
 	}
 	if err == nil && told.Decision != string(exchange.OutcomeIssued) {
-		err = &silent{}
+		err = &console.Silent{}
 	}
 	return err
 }
 
 // read fills the question from files and JSON.
-func (in *explained) read(p *Process) error {
+func (in *explained) read(p *console.Process) error {
 	q := &in.question
 	switch {
 	case q.Exchange != "":
 		return in.checkRecorded()
 	case q.At != "":
-		return usage("--at is for --exchange")
+		return console.Usage("--at is for --exchange")
 	case q.Client == "":
-		return usage("--client is needed: the name of the client that would ask; or --exchange: a decision id")
+		return console.Usage("--client is needed: the name of the client that would ask; or --exchange: a decision id")
 	}
 	if in.subjectFile == "" && in.subject == "" && q.Grant != string(exchange.GrantClientCredentials) {
-		return usage("--subject-token or --subject is needed; for a token of the client itself: --grant client_credentials")
+		return console.Usage("--subject-token or --subject is needed; for a token of the client itself: --grant client_credentials")
 	}
 	var err error
-	if q.SubjectToken, q.Subject, err = p.party("subject", in.subjectFile, in.subject); err != nil {
+	if q.SubjectToken, q.Subject, err = party(p, "subject", in.subjectFile, in.subject); err != nil {
 		return err
 	}
-	if q.ActorToken, q.Actor, err = p.party("actor", in.actorFile, in.actor); err != nil {
+	if q.ActorToken, q.Actor, err = party(p, "actor", in.actorFile, in.actor); err != nil {
 		return err
 	}
 	if q.SubjectToken != "" {
@@ -129,12 +131,12 @@ func (in *explained) read(p *Process) error {
 }
 
 // party reads a token's file, or the claims in its place.
-func (p *Process) party(role, file, claims string) (token client.Sent, given json.RawMessage, err error) {
+func party(p *console.Process, role, file, claims string) (token client.Sent, given json.RawMessage, err error) {
 	switch {
 	case file != "" && claims != "":
-		return "", nil, usage("--%s-token and --%s cannot both be", role, role)
+		return "", nil, console.Usage("--%s-token and --%s cannot both be", role, role)
 	case file != "":
-		secret, err := p.readToken(file)
+		secret, err := p.ReadToken(file)
 		if err != nil {
 			return "", nil, fmt.Errorf("--%s-token: %w", role, err)
 		}
@@ -149,7 +151,7 @@ func (p *Process) party(role, file, claims string) (token client.Sent, given jso
 		}
 	}
 	if !json.Valid(text) {
-		return "", nil, usage(`--%s: want JSON such as {"issuer": "okta-prod", "type": "jwt", "claims": {"sub": "alice"}}`, role)
+		return "", nil, console.Usage(`--%s: want JSON such as {"issuer": "okta-prod", "type": "jwt", "claims": {"sub": "alice"}}`, role)
 	}
 	return "", text, nil
 }
@@ -200,20 +202,20 @@ type explanation struct {
 // write tells it as a good compiler does: what would happen; where it failed,
 // what was wanted and what was found; what came closest; the mend.
 func (e *explanation) write(w io.Writer, in *explained) error {
-	var t page
+	var t console.Page
 	switch {
 	case e.Decision == string(exchange.OutcomeIssued):
-		t.line("issued by policy %s", e.Policy)
-		t.note("for", strings.Join(e.Targets, " "))
-		t.note("scope", strings.Join(e.Scopes.Issued, " "))
+		t.Line("issued by policy %s", e.Policy)
+		t.Note("for", strings.Join(e.Targets, " "))
+		t.Note("scope", strings.Join(e.Scopes.Issued, " "))
 	case e.Unknown != "":
-		t.line("unknown: %s", e.Unknown)
+		t.Line("unknown: %s", e.Unknown)
 	default:
-		t.line("%s: %s (%s)", e.Decision, e.Reason, e.Error)
+		t.Line("%s: %s (%s)", e.Decision, e.Reason, e.Error)
 	}
 	if e.Exchange == "" {
 		if e.Decision != string(exchange.OutcomeIssued) {
-			t.note("asked", in.asked())
+			t.Note("asked", in.asked())
 		}
 	} else {
 		e.writeThen(&t)
@@ -223,29 +225,29 @@ func (e *explanation) write(w io.Writer, in *explained) error {
 		if c.Failed == "" || c.Policy == e.Policy { // what the deciding one failed is told above
 			continue
 		}
-		t.line("  policy %s does not fit: %s", c.Policy, c.Failed)
-		t.detail(c.Detail, c.Expected, c.Actual)
+		t.Line("  policy %s does not fit: %s", c.Policy, c.Failed)
+		t.Detail(c.Detail, c.Expected, c.Actual)
 	}
-	t.note("assumed", strings.Join(e.Assumed, "; "))
-	t.note("missing", strings.Join(e.Missing, "; "))
-	t.note("help", e.Mend)
+	t.Note("assumed", strings.Join(e.Assumed, "; "))
+	t.Note("missing", strings.Join(e.Missing, "; "))
+	t.Note("help", e.Mend)
 	if e.Preview != nil {
-		t.note("expires", "in "+(time.Duration(e.Preview.ExpiresIn)*time.Second).String())
+		t.Note("expires", "in "+(time.Duration(e.Preview.ExpiresIn)*time.Second).String())
 	}
 	if _, err := io.WriteString(w, t.String()); err != nil || e.Preview == nil {
 		return err
 	}
-	return printJSON(w, e.Preview.Claims)
+	return console.PrintJSON(w, e.Preview.Claims)
 }
 
 // writeChecks tells the check that failed; with all, every one.
-func (e *explanation) writeChecks(t *page, all bool) {
+func (e *explanation) writeChecks(t *console.Page, all bool) {
 	for _, c := range e.Checks {
 		if c.Result != "fail" && !all {
 			continue
 		}
-		t.line("  %-4s  %s", c.Result, c.ID)
-		t.detail(c.Detail, c.Expected, c.Actual)
+		t.Line("  %-4s  %s", c.Result, c.ID)
+		t.Detail(c.Detail, c.Expected, c.Actual)
 	}
 }
 
@@ -260,27 +262,4 @@ func (in *explained) asked() string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// page is text for a terminal.
-type page struct{ strings.Builder }
-
-func (p *page) line(format string, args ...any) {
-	_, _ = fmt.Fprintln(p, visible(fmt.Sprintf(format, args...)))
-}
-
-func (p *page) note(name, value string) {
-	if value != "" {
-		p.line("  %s: %s", name, value)
-	}
-}
-
-func (p *page) detail(detail string, expected, actual []string) {
-	for _, part := range []struct{ name, value string }{
-		{"", detail}, {"expected  ", strings.Join(expected, " ")}, {"found     ", strings.Join(actual, " ")},
-	} {
-		if part.value != "" {
-			p.line("        %s%s", part.name, part.value)
-		}
-	}
 }

@@ -1,4 +1,4 @@
-package cli
+package records
 
 import (
 	"encoding/json"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/client"
 	"github.com/strait-sts/strait/internal/exchange"
 )
@@ -19,10 +20,11 @@ type revokeCall struct {
 
 	before, reason string
 	noCascade      bool
-	output         format
+	output         console.Format
 }
 
-func newRevoke(p *Process) *cobra.Command {
+// Revoke is strait revoke.
+func Revoke(p *console.Process) *cobra.Command {
 	in := &revokeCall{}
 	cmd := &cobra.Command{
 		Use:   "revoke",
@@ -37,7 +39,7 @@ let it introspect, or keep lifetimes short (docs/revocation.md).`,
   strait revoke --subject okta-prod/okta:alice
   strait revoke --client edge-gateway --before 2027-03-01T08:00:00Z
   strait revoke list`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd, p) },
 	}
 	f := cmd.Flags()
@@ -51,18 +53,18 @@ let it introspect, or keep lifetimes short (docs/revocation.md).`,
 	f.StringVar(&in.before, "before", "", "what was issued up to then: a time (RFC 3339), or how long ago (1h); none: now")
 	f.BoolVar(&in.noCascade, "no-cascade", false, "leave what was derived as it is")
 	f.StringVar(&in.reason, "reason", "", "why, for those who read the list")
-	outputFlag(cmd, &in.output, formatTable)
+	console.OutputFlag(cmd, &in.output, console.FormatTable)
 	cmd.AddCommand(newRevokeList(p))
 	return cmd
 }
 
 // run gives the order and prints what it came to.
-func (in *revokeCall) run(cmd *cobra.Command, p *Process) error {
+func (in *revokeCall) run(cmd *cobra.Command, p *console.Process) error {
 	request, err := in.request(p)
 	if err != nil {
 		return err
 	}
-	c, err := p.connect()
+	c, err := p.Connect()
 	if err != nil {
 		return err
 	}
@@ -70,20 +72,20 @@ func (in *revokeCall) run(cmd *cobra.Command, p *Process) error {
 	if err != nil {
 		return err
 	}
-	if in.output == formatTable {
-		p.printf("%d tokens hold no more (revocation %s)\n", done.Tokens, visible(string(done.ID)))
+	if in.output == console.FormatTable {
+		p.Printf("%d tokens hold no more (revocation %s)\n", done.Tokens, console.Visible(string(done.ID)))
 		return nil
 	}
 	text, err := json.Marshal(done)
 	if err != nil {
 		return err
 	}
-	return printOne(p.Out, in.output, text)
+	return console.PrintOne(p.Out, in.output, text)
 }
 
 // request reads the flags. Whether their values name something is for the server
 // to say.
-func (in *revokeCall) request(p *Process) (request client.RevokeRequest, err error) {
+func (in *revokeCall) request(p *console.Process) (request client.RevokeRequest, err error) {
 	named := 0
 	for _, value := range []string{in.exchange, in.token, in.subject, in.client, in.policy, in.issuer, in.key} {
 		if value != "" {
@@ -91,7 +93,7 @@ func (in *revokeCall) request(p *Process) (request client.RevokeRequest, err err
 		}
 	}
 	if named != 1 {
-		return request, usage("want exactly one of --exchange, --token, --subject, --client, --policy, --issuer, --key")
+		return request, console.Usage("want exactly one of --exchange, --token, --subject, --client, --policy, --issuer, --key")
 	}
 	request.Cascade = !in.noCascade
 	request.Exchange = exchange.ID(in.exchange)
@@ -106,8 +108,8 @@ func (in *revokeCall) request(p *Process) (request client.RevokeRequest, err err
 	}
 	if err == nil && in.before != "" {
 		var at time.Time
-		if at, err = p.instant(in.before); err != nil {
-			return request, usage("--before: %w", err)
+		if at, err = p.Instant(in.before); err != nil {
+			return request, console.Usage("--before: %w", err)
 		}
 		request.Before = &at
 	}
@@ -118,27 +120,27 @@ func (in *revokeCall) request(p *Process) (request client.RevokeRequest, err err
 func pair(flag, text, form string) (issuer, rest string, err error) {
 	issuer, rest, found := strings.Cut(text, "/")
 	if !found || issuer == "" || rest == "" {
-		return "", "", usage("%s: want %s, not %q", flag, form, text)
+		return "", "", console.Usage("%s: want %s, not %q", flag, form, text)
 	}
 	return issuer, rest, nil
 }
 
-func newRevokeList(p *Process) *cobra.Command {
-	var output format
+func newRevokeList(p *console.Process) *cobra.Command {
+	var output console.Format
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List what was revoked, newest first",
 		Example: `  strait revoke list -o json`,
-		Args:    args(0, 0),
+		Args:    console.Args(0, 0),
 	}
 	cmd.Flags().IntVar(&limit, "limit", 50, "the most revocations to print")
-	outputFlag(cmd, &output, formatTable)
+	console.OutputFlag(cmd, &output, console.FormatTable)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if limit < 1 {
-			return usage("--limit: want at least 1")
+			return console.Usage("--limit: want at least 1")
 		}
-		c, err := p.connect()
+		c, err := p.Connect()
 		if err != nil {
 			return err
 		}
@@ -146,15 +148,15 @@ func newRevokeList(p *Process) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if output != formatTable {
-			return printMany(p.Out, output, orders)
+		if output != console.FormatTable {
+			return console.PrintMany(p.Out, output, orders)
 		}
-		return p.revocationTable(orders)
+		return revocationTable(p, orders)
 	}
 	return cmd
 }
 
-func (p *Process) revocationTable(orders []json.RawMessage) error {
+func revocationTable(p *console.Process, orders []json.RawMessage) error {
 	rows := make([][]string, len(orders))
 	for i, raw := range orders {
 		var r client.Revocation
@@ -167,7 +169,7 @@ func (p *Process) revocationTable(orders []json.RawMessage) error {
 			strconv.FormatBool(r.Cascade), strconv.Itoa(r.Tokens), r.By, r.Reason, string(r.ID),
 		}
 	}
-	return table(p.Out, []string{"TIME", "BY WHAT", "WHICH", "BEFORE", "CASCADE", "TOKENS", "WHO", "REASON", "ID"}, rows)
+	return console.Table(p.Out, []string{"TIME", "BY WHAT", "WHICH", "BEFORE", "CASCADE", "TOKENS", "WHO", "REASON", "ID"}, rows)
 }
 
 // namedBy is what a revocation names, as the flags of revoke do.

@@ -1,4 +1,4 @@
-package cli
+package judge
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/exchange"
 )
 
@@ -27,10 +28,11 @@ type tokenCall struct {
 	actorFile, actorType      string
 	audiences, resources      []string
 	scope, requestedTokenType string
-	output                    format
+	output                    console.Format
 }
 
-func newExchange(p *Process) *cobra.Command {
+// Exchange is strait exchange.
+func Exchange(p *console.Process) *cobra.Command {
 	var in tokenCall
 	cmd := &cobra.Command{
 		Use:   "exchange",
@@ -43,11 +45,11 @@ With --grant client_credentials the client asks for a token of its own and sends
 		Example: `  strait exchange --client edge-gateway --client-secret-file edge-secret \
       --subject-token alice.jwt --audience orders-api --scope orders:read
   strait exchange --client edge-gateway --client-secret-file edge-secret --grant client_credentials --audience orders-api`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), p) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&in.url, "url", p.setting("STRAIT_ISSUER", defaultIssuer), "the issuer, or its token endpoint")
+	f.StringVar(&in.url, "url", p.Setting("STRAIT_ISSUER", console.DefaultIssuer), "the issuer, or its token endpoint")
 	f.StringVar(&in.client, "client", "", "client_id")
 	f.StringVar(&in.secretFile, "client-secret-file", "", "file with the client's secret")
 	f.StringVar(&in.grant, "grant", "token-exchange", "token-exchange or client_credentials")
@@ -59,12 +61,12 @@ With --grant client_credentials the client asks for a token of its own and sends
 	f.StringArrayVar(&in.resources, "resource", nil, "a target by a resource of it (RFC 8707); may repeat")
 	f.StringVar(&in.scope, "scope", "", "scopes, with spaces between them; none: the policy's default")
 	f.StringVar(&in.requestedTokenType, "requested-token-type", "", "the type wanted; none: the policy's")
-	outputFlag(cmd, &in.output, formatJSON)
+	console.OutputFlag(cmd, &in.output, console.FormatJSON)
 	return cmd
 }
 
 // run makes the call and prints the answer.
-func (in *tokenCall) run(ctx context.Context, p *Process) error {
+func (in *tokenCall) run(ctx context.Context, p *console.Process) error {
 	req, err := in.request(ctx, p)
 	if err != nil {
 		return err
@@ -87,15 +89,15 @@ func (in *tokenCall) run(ctx context.Context, p *Process) error {
 }
 
 // request builds the form of RFC 8693 §2.1; an empty parameter is left out.
-func (in *tokenCall) request(ctx context.Context, p *Process) (*http.Request, error) {
+func (in *tokenCall) request(ctx context.Context, p *console.Process) (*http.Request, error) {
 	form, err := in.form(p)
 	if err != nil {
 		return nil, err
 	}
 	if in.client == "" || in.secretFile == "" {
-		return nil, usage("--client and --client-secret-file are needed")
+		return nil, console.Usage("--client and --client-secret-file are needed")
 	}
-	secret, err := readSecret(in.secretFile)
+	secret, err := console.ReadSecret(in.secretFile)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +115,7 @@ func (in *tokenCall) request(ctx context.Context, p *Process) (*http.Request, er
 	return req, nil
 }
 
-func (in *tokenCall) form(p *Process) (url.Values, error) {
+func (in *tokenCall) form(p *console.Process) (url.Values, error) {
 	form := url.Values{"audience": in.audiences, "resource": in.resources}
 	set := func(name, value string) {
 		if value != "" {
@@ -129,10 +131,10 @@ func (in *tokenCall) form(p *Process) (url.Values, error) {
 	case "token-exchange", string(exchange.GrantTokenExchange):
 		set("grant_type", string(exchange.GrantTokenExchange))
 	default:
-		return nil, usage("--grant: want token-exchange or client_credentials, not %q", in.grant)
+		return nil, console.Usage("--grant: want token-exchange or client_credentials, not %q", in.grant)
 	}
 	if in.subjectFile == "" {
-		return nil, usage("--subject-token is needed; for a token of the client itself: --grant client_credentials")
+		return nil, console.Usage("--subject-token is needed; for a token of the client itself: --grant client_credentials")
 	}
 	for _, token := range []struct{ role, file, kind string }{
 		{"subject", in.subjectFile, in.subjectType}, {"actor", in.actorFile, in.actorType},
@@ -140,7 +142,7 @@ func (in *tokenCall) form(p *Process) (url.Values, error) {
 		if token.file == "" {
 			continue
 		}
-		text, err := p.readToken(token.file)
+		text, err := p.ReadToken(token.file)
 		if err != nil {
 			return nil, fmt.Errorf("--%s-token: %w", token.role, err)
 		}
@@ -163,7 +165,7 @@ func urn(kind string) string {
 func tokenEndpoint(given string) (string, error) {
 	u, err := url.Parse(given)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", usage("--url: want one such as https://sts.example.com, not %q", given)
+		return "", console.Usage("--url: want one such as https://sts.example.com, not %q", given)
 	}
 	if !strings.HasSuffix(u.Path, "/token") {
 		u.Path = strings.TrimSuffix(u.Path, "/") + "/token"
@@ -206,26 +208,26 @@ type tokenAnswer struct {
 }
 
 func (a tokenAnswer) refusal() string {
-	line := visible(a.Code)
+	line := console.Visible(a.Code)
 	if a.Reason != "" {
-		line += " (" + visible(a.Reason) + ")"
+		line += " (" + console.Visible(a.Reason) + ")"
 	}
 	if a.Description != "" {
-		line += ": " + visible(a.Description)
+		line += ": " + console.Visible(a.Description)
 	}
 	if a.Decision != "" {
-		line += "; strait audit show " + visible(a.Decision)
+		line += "; strait audit show " + console.Visible(a.Decision)
 	}
 	return line
 }
 
 func (in *tokenCall) print(w io.Writer, body []byte, a tokenAnswer) error {
-	if in.output != formatTable {
-		return printOne(w, in.output, body)
+	if in.output != console.FormatTable {
+		return console.PrintOne(w, in.output, body)
 	}
 	if a.Code != "" {
-		return table(w, []string{"ERROR", "REASON", "DECISION"}, [][]string{{a.Code, a.Reason, a.Decision}})
+		return console.Table(w, []string{"ERROR", "REASON", "DECISION"}, [][]string{{a.Code, a.Reason, a.Decision}})
 	}
-	return table(w, []string{"TYPE", "EXPIRES IN", "SCOPE", "TOKEN"},
+	return console.Table(w, []string{"TYPE", "EXPIRES IN", "SCOPE", "TOKEN"},
 		[][]string{{a.TokenType, (time.Duration(a.ExpiresIn) * time.Second).String(), a.Scope, a.AccessToken}})
 }

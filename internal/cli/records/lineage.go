@@ -1,4 +1,4 @@
-package cli
+package records
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/lineage"
 )
@@ -13,8 +14,8 @@ import (
 // lineWidth is how wide a tree is drawn where nothing is said.
 const lineWidth = 120
 
-func newAuditLineage(p *Process) *cobra.Command {
-	var output format
+func newAuditLineage(p *console.Process) *cobra.Command {
+	var output console.Format
 	style := lineage.Style{}
 	cmd := &cobra.Command{
 		Use:   "lineage ID",
@@ -24,12 +25,12 @@ the root's token, denied attempts (✗) among them. Any exchange of the tree fin
 an end that no other of the tree has.`,
 		Example: `  strait audit lineage 0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a55
   strait audit lineage 0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a55 -o json`,
-		Args: args(1, 1),
+		Args: console.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if style.Width < 1 {
-				return usage("--width: want at least 1")
+				return console.Usage("--width: want at least 1")
 			}
-			c, err := p.connect()
+			c, err := p.Connect()
 			if err != nil {
 				return err
 			}
@@ -37,8 +38,8 @@ an end that no other of the tree has.`,
 			if err != nil {
 				return err
 			}
-			if output != formatTable {
-				return printOne(p.Out, output, answer)
+			if output != console.FormatTable {
+				return console.PrintOne(p.Out, output, answer)
 			}
 			var tree lineage.Tree
 			if err := json.Unmarshal(answer, &tree); err != nil || tree.Root == nil {
@@ -47,7 +48,7 @@ an end that no other of the tree has.`,
 			return lineage.Draw(p.Out, &tree, style)
 		},
 	}
-	outputFlag(cmd, &output, formatTable)
+	console.OutputFlag(cmd, &output, console.FormatTable)
 	cmd.Flags().IntVar(&style.Width, "width", lineWidth, "characters a line")
 	cmd.Flags().BoolVar(&style.FullIDs, "full-ids", false, "show each id whole")
 	return cmd

@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"cmp"
@@ -16,29 +16,29 @@ import (
 
 // The defaults of the client commands, as docs/configuration.md has them.
 const (
-	defaultAdminURL = "http://127.0.0.1:8081"
+	DefaultAdminURL = "http://127.0.0.1:8081"
 	defaultDataDir  = ".strait"
-	defaultIssuer   = "http://localhost:8080"
+	DefaultIssuer   = "http://localhost:8080"
 )
 
-// setting looks up an environment variable; "" is unset.
-func (p *Process) setting(name, otherwise string) string {
+// Setting looks up an environment variable; "" is unset.
+func (p *Process) Setting(name, otherwise string) string {
 	value, _ := p.Env(name)
 	return cmp.Or(value, otherwise)
 }
 
-// connect makes the client that the commands call the admin API with.
-func (p *Process) connect() (*client.Client, error) {
+// Connect makes the client that the commands call the admin API with.
+func (p *Process) Connect() (*client.Client, error) {
 	token, err := p.adminToken()
 	if err != nil {
 		return nil, err
 	}
-	return client.New(p.setting("STRAIT_ADMIN_URL", defaultAdminURL), token)
+	return client.New(p.Setting("STRAIT_ADMIN_URL", DefaultAdminURL), token)
 }
 
-// anonymous is a client without a token, for /readyz.
-func (p *Process) anonymous() (*client.Client, error) {
-	return client.New(p.setting("STRAIT_ADMIN_URL", defaultAdminURL), "")
+// Anonymous is a client without a token, for /readyz.
+func (p *Process) Anonymous() (*client.Client, error) {
+	return client.New(p.Setting("STRAIT_ADMIN_URL", DefaultAdminURL), "")
 }
 
 // adminToken finds the administrator's token: STRAIT_ADMIN_TOKEN, else the file
@@ -47,8 +47,8 @@ func (p *Process) adminToken() (exchange.Secret, error) {
 	if token, err := p.secret("STRAIT_ADMIN_TOKEN"); token != "" || err != nil {
 		return token, err
 	}
-	path := filepath.Join(p.setting("STRAIT_DATA_DIR", defaultDataDir), "admin-token")
-	token, err := readSecret(path)
+	path := filepath.Join(p.Setting("STRAIT_DATA_DIR", defaultDataDir), "admin-token")
+	token, err := ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("no admin token: set STRAIT_ADMIN_TOKEN or STRAIT_ADMIN_TOKEN_FILE, or STRAIT_DATA_DIR to the server's data folder (%s is not there)", path)
 	}
@@ -58,17 +58,17 @@ func (p *Process) adminToken() (exchange.Secret, error) {
 // secret looks up a secret's variable, else the file that its …_FILE names; ""
 // is unset.
 func (p *Process) secret(name string) (exchange.Secret, error) {
-	if value := p.setting(name, ""); value != "" {
+	if value := p.Setting(name, ""); value != "" {
 		return exchange.Secret(value), nil
 	}
-	if path := p.setting(name+"_FILE", ""); path != "" {
-		return readSecret(path)
+	if path := p.Setting(name+"_FILE", ""); path != "" {
+		return ReadSecret(path)
 	}
 	return "", nil
 }
 
-// readSecret reads a secret's file, without the newline that editors leave.
-func readSecret(path string) (exchange.Secret, error) {
+// ReadSecret reads a secret's file, without the newline that editors leave.
+func ReadSecret(path string) (exchange.Secret, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // G304: the caller names the file
 	if err != nil {
 		return "", fmt.Errorf("the secret's file cannot be read: %w", err)
@@ -84,14 +84,23 @@ func trimSecret(name string, text []byte) (exchange.Secret, error) {
 	return exchange.Secret(secret), nil
 }
 
-// readToken reads a token from a file, or from standard input for "-".
-func (p *Process) readToken(path string) (exchange.Secret, error) {
+// ReadToken reads a token from a file, or from standard input for "-".
+func (p *Process) ReadToken(path string) (exchange.Secret, error) {
 	if path != "-" {
-		return readSecret(path)
+		return ReadSecret(path)
 	}
 	text, err := io.ReadAll(p.In)
 	if err != nil {
 		return "", fmt.Errorf("standard input: %w", err)
 	}
 	return trimSecret("standard input", text)
+}
+
+// Database is a database's URL, which migrate cannot do without.
+func (p *Process) Database(name string) (exchange.Secret, error) {
+	value, err := p.secret(name)
+	if err == nil && value == "" {
+		err = fmt.Errorf("%s or %s_FILE is needed (the embedded database migrates itself)", name, name)
+	}
+	return value, err
 }

@@ -1,4 +1,4 @@
-package cli
+package judge
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/client"
 )
 
@@ -14,18 +15,18 @@ func (in *explained) checkRecorded() error {
 	alone := client.Question{Exchange: in.question.Exchange, At: in.question.At}
 	given := in.subjectFile + in.subject + in.actorFile + in.actor
 	if !reflect.DeepEqual(in.question, alone) || given != "" {
-		return usage("--exchange says what was asked; leave --client, tokens, targets and scopes out")
+		return console.Usage("--exchange says what was asked; leave --client, tokens, targets and scopes out")
 	}
 	if alone.At != "" && alone.At != "record" && alone.At != "now" {
-		return usage("--at: want record or now, not %q", alone.At)
+		return console.Usage("--at: want record or now, not %q", alone.At)
 	}
 	return nil
 }
 
 // writeThen tells what the record says, and whether that is what was decided now.
-func (e *explanation) writeThen(t *page) {
+func (e *explanation) writeThen(t *console.Page) {
 	then := e.Recorded
-	t.note("asked", fmt.Sprintf("client %s, at %s", then.Client, then.Time.Format(time.RFC3339)))
+	t.Note("asked", fmt.Sprintf("client %s, at %s", then.Client, then.Time.Format(time.RFC3339)))
 	came := strings.TrimSpace(then.Decision + " " + then.Reason)
 	if then.Policy != "" {
 		came += ", policy " + then.Policy
@@ -33,7 +34,7 @@ func (e *explanation) writeThen(t *page) {
 	if then.Lifetime > 0 {
 		came += fmt.Sprintf(", scope %s, %s", strings.Join(then.Scopes, " "), time.Duration(then.Lifetime)*time.Second)
 	}
-	t.note("recorded", fmt.Sprintf("%s (revision %d)", came, then.Revision))
+	t.Note("recorded", fmt.Sprintf("%s (revision %d)", came, then.Revision))
 	verdict := "the same"
 	switch {
 	case e.Unknown != "":
@@ -41,5 +42,5 @@ func (e *explanation) writeThen(t *page) {
 	case !e.Agrees:
 		verdict = "not what was recorded"
 	}
-	t.note(fmt.Sprintf("at revision %d", e.Revision), verdict)
+	t.Note(fmt.Sprintf("at revision %d", e.Revision), verdict)
 }

@@ -1,4 +1,4 @@
-package cli
+package judge
 
 import (
 	"bytes"
@@ -9,38 +9,39 @@ import (
 	"time"
 
 	"github.com/strait-sts/strait/internal/audit"
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/rehearsal"
 	"github.com/strait-sts/strait/internal/rehearsal/replay"
 )
 
 // replay decides recorded requests again by the manifests. All that keeps it from
 // doing so is exit code 2, so that 1 means a change and nothing else.
-func (in *tested) replay(ctx context.Context, p *Process) error {
+func (in *tested) replay(ctx context.Context, p *console.Process) error {
 	report, err := in.replayed(ctx, p)
 	if err != nil {
-		return &usageError{err}
+		return console.WrongUsage(err)
 	}
-	if in.output == string(formatJSON) {
-		err = printValue(p.Out, formatJSON, report)
+	if in.output == string(console.FormatJSON) {
+		err = console.PrintValue(p.Out, console.FormatJSON, report)
 	} else {
 		err = report.WriteText(p.Out)
 	}
 	if err == nil && report.Changes() {
-		err = &silent{}
+		err = &console.Silent{}
 	}
 	return err
 }
 
-func (in *tested) replayed(ctx context.Context, p *Process) (*replay.Report, error) {
+func (in *tested) replayed(ctx context.Context, p *console.Process) (*replay.Report, error) {
 	switch {
-	case in.output != "text" && in.output != string(formatTable) && in.output != string(formatJSON):
+	case in.output != "text" && in.output != string(console.FormatTable) && in.output != string(console.FormatJSON):
 		return nil, fmt.Errorf("-o: of recorded requests want table or json, not %q", in.output)
 	case in.fromAudit != "" && in.fromExport != "":
 		return nil, fmt.Errorf("--from-audit and --from-export cannot both be")
 	case len(in.paths) == 0:
 		return nil, fmt.Errorf("-f PATH is needed: a file or a folder of the proposed manifests")
 	}
-	files, err := p.readOffline(in.paths, in.issuer) //nolint:contextcheck // nothing is fetched offline
+	files, err := readOffline(p, in.paths, in.issuer) //nolint:contextcheck // nothing is fetched offline
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func recorded(rows audit.Rows) replay.Records {
 }
 
 // records gives the export to read: the file's, or the server's while it comes.
-func (in *tested) records(ctx context.Context, p *Process, read func(io.Reader) error) error {
+func (in *tested) records(ctx context.Context, p *console.Process, read func(io.Reader) error) error {
 	if in.fromExport == "-" {
 		return read(p.In)
 	}
@@ -83,11 +84,11 @@ func (in *tested) records(ctx context.Context, p *Process, read func(io.Reader) 
 		defer func() { _ = file.Close() }()
 		return read(file)
 	}
-	since, err := p.instant(in.fromAudit)
+	since, err := p.Instant(in.fromAudit)
 	if err != nil {
 		return fmt.Errorf("--from-audit: %w", err)
 	}
-	c, err := p.connect()
+	c, err := p.Connect()
 	if err != nil {
 		return err
 	}

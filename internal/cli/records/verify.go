@@ -1,4 +1,4 @@
-package cli
+package records
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/strait-sts/strait/internal/app"
 	"github.com/strait-sts/strait/internal/audit"
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/client"
 )
 
@@ -22,8 +23,8 @@ type proofs struct {
 	jwks, issuer    string // whose keys: a file, or an issuer to ask
 }
 
-func newAuditVerify(p *Process) *cobra.Command {
-	var output format
+func newAuditVerify(p *console.Process) *cobra.Command {
+	var output console.Format
 	var with proofs
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -38,16 +39,16 @@ Each finding is a line: WRITER:SEQ: KIND: what is wrong (the record's id). Exit 
 		Example: `  strait audit verify
   strait audit verify --export november.jsonl --jwks jwks.json --anchors anchors.txt
   strait audit export | strait audit verify --export - --issuer https://sts.example.com`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := p.prove(cmd.Context(), with)
+			report, err := prove(cmd.Context(), p, with)
 			if err != nil {
 				return err
 			}
-			return p.showReport(report, output)
+			return showReport(p, report, output)
 		},
 	}
-	outputFlag(cmd, &output, formatTable)
+	console.OutputFlag(cmd, &output, console.FormatTable)
 	cmd.Flags().StringVar(&with.export, "export", "", "prove this export, - for standard input, rather than ask the server")
 	cmd.Flags().StringVar(&with.anchors, "anchors", "", "file of checkpoints held outside, one a line: up to the last the log must be complete")
 	cmd.Flags().StringVar(&with.jwks, "jwks", "", "file with the JWK Set that checkpoints are verified with")
@@ -56,15 +57,15 @@ Each finding is a line: WRITER:SEQ: KIND: what is wrong (the record's id). Exit 
 }
 
 // prove makes or fetches the report.
-func (p *Process) prove(ctx context.Context, with proofs) (*audit.Report, error) {
+func prove(ctx context.Context, p *console.Process, with proofs) (*audit.Report, error) {
 	switch given := with.jwks != "" || with.issuer != ""; {
 	case with.export == "" && with.anchors == "":
 		if given {
-			return nil, usage("--jwks and --issuer are for --export or --anchors: the server knows its keys")
+			return nil, console.Usage("--jwks and --issuer are for --export or --anchors: the server knows its keys")
 		}
-		return p.proveOnline(ctx)
+		return proveOnline(ctx, p)
 	case !given || with.jwks != "" && with.issuer != "":
-		return nil, usage("--export and --anchors need the keys of checkpoints: --jwks FILE, or --issuer URL to fetch them")
+		return nil, console.Usage("--export and --anchors need the keys of checkpoints: --jwks FILE, or --issuer URL to fetch them")
 	}
 	open, err := with.opener(ctx)
 	if err != nil {
@@ -74,7 +75,7 @@ func (p *Process) prove(ctx context.Context, with proofs) (*audit.Report, error)
 	if err != nil {
 		return nil, err
 	}
-	source, err := p.openExport(ctx, with.export)
+	source, err := openExport(ctx, p, with.export)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +88,8 @@ func (p *Process) prove(ctx context.Context, with proofs) (*audit.Report, error)
 	return audit.Verify(ctx, rows, evidence, open)
 }
 
-func (p *Process) proveOnline(ctx context.Context) (*audit.Report, error) {
-	c, err := p.connect()
+func proveOnline(ctx context.Context, p *console.Process) (*audit.Report, error) {
+	c, err := p.Connect()
 	if err != nil {
 		return nil, err
 	}
@@ -131,12 +132,12 @@ func readAnchors(path string) ([]string, error) {
 }
 
 // openExport opens the export: a file, standard input, or else the server's.
-func (p *Process) openExport(ctx context.Context, path string) (io.ReadCloser, error) {
+func openExport(ctx context.Context, p *console.Process, path string) (io.ReadCloser, error) {
 	switch path {
 	case "-":
 		return io.NopCloser(p.In), nil
 	case "":
-		c, err := p.connect()
+		c, err := p.Connect()
 		if err != nil {
 			return nil, err
 		}
@@ -152,39 +153,39 @@ func (p *Process) openExport(ctx context.Context, path string) (io.ReadCloser, e
 }
 
 // showReport prints a report; one with findings ends in exit code 1.
-func (p *Process) showReport(r *audit.Report, output format) error {
-	if output == formatTable {
-		p.reportText(r)
+func showReport(p *console.Process, r *audit.Report, output console.Format) error {
+	if output == console.FormatTable {
+		reportText(p, r)
 	} else {
 		text, err := json.Marshal(r)
 		if err == nil {
-			err = printOne(p.Out, output, text)
+			err = console.PrintOne(p.Out, output, text)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if !r.OK() {
-		return &silent{}
+		return &console.Silent{}
 	}
 	return nil
 }
 
-func (p *Process) reportText(r *audit.Report) {
+func reportText(p *console.Process, r *audit.Report) {
 	for _, f := range r.Findings {
-		p.printf("%s\n", visible(finding(f)))
+		p.Printf("%s\n", console.Visible(finding(f)))
 	}
 	if r.More > 0 {
-		p.printf("and %d more findings\n", r.More)
+		p.Printf("and %d more findings\n", r.More)
 	}
 	for _, c := range r.Chains {
-		p.printf("%s\n", visible(chainLine(c)))
+		p.Printf("%s\n", console.Visible(chainLine(c)))
 	}
 	outcome := "nothing was found"
 	if !r.OK() {
 		outcome = fmt.Sprintf("%d findings", int64(len(r.Findings))+r.More)
 	}
-	p.printf("%d records in %d chains%s: %s\n", r.Records, len(r.Chains), between(r), outcome)
+	p.Printf("%d records in %d chains%s: %s\n", r.Records, len(r.Chains), between(r), outcome)
 }
 
 // finding is a line as compilers write them: where, of what kind, what.

@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 func TestTerminalShowsRatherThanObeys(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	if err := table(&b, []string{"A", "B"}, [][]string{{"\x1b[31mred\x07", "tab\there"}, {"", "\u009b2J"}}); err != nil {
+	if err := Table(&b, []string{"A", "B"}, [][]string{{"\x1b[31mred\x07", "tab\there"}, {"", "\u009b2J"}}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(b.String(), "\x1b\x07\u009b\t") {
@@ -24,9 +24,9 @@ func TestTerminalShowsRatherThanObeys(t *testing.T) {
 func TestJSONAndYAMLShowRatherThanObey(t *testing.T) {
 	t.Parallel()
 	raw := json.RawMessage(`{"client":"a\u001b[2J","subject":"b` + "\u009b" + `2J` + "\x7f" + `","name":"Zoë"}`)
-	for _, f := range []format{formatJSON, formatYAML} {
+	for _, f := range []Format{FormatJSON, FormatYAML} {
 		var b bytes.Buffer
-		if err := printOne(&b, f, raw); err != nil {
+		if err := PrintOne(&b, f, raw); err != nil {
 			t.Fatal(err)
 		}
 		if strings.ContainsAny(b.String(), "\x1b\u009b\x7f") || !strings.Contains(b.String(), "Zoë") {
@@ -39,14 +39,14 @@ func TestManyYAMLDocumentsAreDivided(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	items := []json.RawMessage{[]byte(`{"a":1}`), []byte(`{"b":["x"]}`)}
-	if err := printMany(&b, formatYAML, items); err != nil {
+	if err := PrintMany(&b, FormatYAML, items); err != nil {
 		t.Fatal(err)
 	}
 	if b.String() != "a: 1\n---\nb:\n  - x\n" {
 		t.Errorf("%q", b.String())
 	}
 	b.Reset()
-	if err := printMany(&b, formatJSON, nil); err != nil || b.String() != "[]\n" {
+	if err := PrintMany(&b, FormatJSON, nil); err != nil || b.String() != "[]\n" {
 		t.Errorf("%q, %v", b.String(), err)
 	}
 }

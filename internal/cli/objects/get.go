@@ -1,4 +1,4 @@
-package cli
+package objects
 
 import (
 	"encoding/json"
@@ -10,38 +10,28 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/cli/console"
 )
 
-const kindHelp = `KIND is a kind's plural, singular or name: trusted-issuers, trusted-issuer, TrustedIssuer; likewise
-targets, clients, exchange-policies.`
-
-// kindNamed is the kind that an argument means.
-func kindNamed(word string) (catalog.Kind, error) {
-	kind, ok := catalog.KindNamed(word)
-	if !ok || kind.Plural() == "" {
-		return "", usage("there is no kind %q; known: trusted-issuers, targets, clients, exchange-policies", word)
-	}
-	return kind, nil
-}
-
-func newGet(p *Process) *cobra.Command {
-	var output format
+// Get is strait get.
+func Get(p *console.Process) *cobra.Command {
+	var output console.Format
 	cmd := &cobra.Command{
 		Use:   "get KIND [NAME]",
 		Short: "Show one object, or all of a kind",
-		Long:  "Shows one object (as YAML), or all objects of a kind (as a table).\n\n" + kindHelp,
+		Long:  "Shows one object (as YAML), or all objects of a kind (as a table).\n\n" + console.KindHelp,
 		Example: `  strait get exchange-policies
   strait get client edge-gateway -o json
   strait get TrustedIssuer okta-prod > okta-prod.yaml`,
-		Args: args(1, 2),
+		Args: console.Args(1, 2),
 	}
-	outputFlag(cmd, &output, "")
+	console.OutputFlag(cmd, &output, "")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		kind, err := kindNamed(args[0])
+		kind, err := console.KindNamed(args[0])
 		if err != nil {
 			return err
 		}
-		c, err := p.connect()
+		c, err := p.Connect()
 		if err != nil {
 			return err
 		}
@@ -50,19 +40,19 @@ func newGet(p *Process) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if output == "" || output == formatTable {
+			if output == "" || output == console.FormatTable {
 				return objectTable(p, kind, objects)
 			}
-			return printMany(p.Out, output, objects)
+			return console.PrintMany(p.Out, output, objects)
 		}
 		object, _, err := c.Get(cmd.Context(), kind.Plural(), args[1])
 		if err != nil {
 			return err
 		}
-		if output == formatTable {
+		if output == console.FormatTable {
 			return objectTable(p, kind, []json.RawMessage{object})
 		}
-		return printOne(p.Out, output, object)
+		return console.PrintOne(p.Out, output, object)
 	}
 	return cmd
 }
@@ -104,7 +94,7 @@ type summary struct {
 }
 
 // objectTable prints a line an object; the middle columns are the kind's own.
-func objectTable(p *Process, kind catalog.Kind, objects []json.RawMessage) error {
+func objectTable(p *console.Process, kind catalog.Kind, objects []json.RawMessage) error {
 	header, cells := columns(kind)
 	header = append(append([]string{"NAME"}, header...), "MODE", "OWNER", "REVIEW BY", "REVISION")
 	rows := make([][]string, len(objects))
@@ -116,7 +106,7 @@ func objectTable(p *Process, kind catalog.Kind, objects []json.RawMessage) error
 		rows[i] = append([]string{o.Metadata.Name}, cells(o)...)
 		rows[i] = append(rows[i], o.Spec.Mode, o.Governance.Owner, o.Governance.ReviewBy, strconv.FormatInt(o.Status.Revision, 10))
 	}
-	return table(p.Out, header, rows)
+	return console.Table(p.Out, header, rows)
 }
 
 func columns(kind catalog.Kind) (header []string, cells func(summary) []string) {
@@ -154,36 +144,32 @@ func (o summary) health() []string {
 	return []string{h.State, strconv.Itoa(keys), refresh}
 }
 
-func newDelete(p *Process) *cobra.Command {
+// Delete is strait delete.
+func Delete(p *console.Process) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "delete KIND NAME",
 		Short: "Remove an object",
-		Long:  "Removes an object, whatever its revision. What other objects name cannot be removed.\n\n" + kindHelp,
+		Long:  "Removes an object, whatever its revision. What other objects name cannot be removed.\n\n" + console.KindHelp,
 		Example: `  strait delete exchange-policy staff-orders
   strait delete client edge-gateway --reason "gateway retired, SEC-41"`,
-		Args: args(2, 2),
+		Args: console.Args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kind, err := kindNamed(args[0])
+			kind, err := console.KindNamed(args[0])
 			if err != nil {
 				return err
 			}
-			c, err := p.connect()
+			c, err := p.Connect()
 			if err != nil {
 				return err
 			}
 			if err := c.Delete(cmd.Context(), kind.Plural(), args[1], "*", reason); err != nil {
 				return err
 			}
-			p.printf("%s/%s deleted\n", kind, args[1])
+			p.Printf("%s/%s deleted\n", kind, args[1])
 			return nil
 		},
 	}
-	reasonFlag(cmd, &reason)
+	console.ReasonFlag(cmd, &reason)
 	return cmd
-}
-
-// reasonFlag adds --reason, which the change record keeps.
-func reasonFlag(cmd *cobra.Command, reason *string) {
-	cmd.Flags().StringVar(reason, "reason", "", "why; kept in the change record")
 }

@@ -1,4 +1,4 @@
-package cli
+package records
 
 import (
 	"context"
@@ -11,10 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strait-sts/strait/internal/audit"
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/postgres"
 )
 
-func newAuditExport(p *Process) *cobra.Command {
+func newAuditExport(p *console.Process) *cobra.Command {
 	var since, until, path string
 	cmd := &cobra.Command{
 		Use:   "export",
@@ -23,17 +24,17 @@ func newAuditExport(p *Process) *cobra.Command {
 A chain is written whole between its first and its last record of the time that is asked for.`,
 		Example: `  strait audit export -o audit.jsonl
   strait audit export --since 2026-11-01T00:00:00Z --until 2026-12-01T00:00:00Z -o november.jsonl`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 	}
 	cmd.Flags().StringVar(&since, "since", "", "from then on: a time (RFC 3339), or how long ago (24h)")
 	cmd.Flags().StringVar(&until, "until", "", "before then: likewise")
 	cmd.Flags().StringVarP(&path, "output", "o", "-", "file to write, which must not be there yet; - for standard output")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		from, to, err := p.period(since, until)
+		from, to, err := period(p, since, until)
 		if err != nil {
 			return err
 		}
-		c, err := p.connect()
+		c, err := p.Connect()
 		if err != nil {
 			return err
 		}
@@ -47,7 +48,7 @@ A chain is written whole between its first and its last record of the time that 
 }
 
 // period reads --since and --until; one that is not given is the zero time.
-func (p *Process) period(since, until string) (from, to time.Time, err error) {
+func period(p *console.Process, since, until string) (from, to time.Time, err error) {
 	for _, end := range []struct {
 		name, text string
 		into       *time.Time
@@ -55,8 +56,8 @@ func (p *Process) period(since, until string) (from, to time.Time, err error) {
 		if end.text == "" {
 			continue
 		}
-		if *end.into, err = p.instant(end.text); err != nil {
-			return from, to, usage("--%s: %w", end.name, err)
+		if *end.into, err = p.Instant(end.text); err != nil {
+			return from, to, console.Usage("--%s: %w", end.name, err)
 		}
 	}
 	return from, to, nil
@@ -79,7 +80,7 @@ func writeNew(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-func newAuditPrune(p *Process) *cobra.Command {
+func newAuditPrune(p *console.Process) *cobra.Command {
 	var before, path string
 	var without bool
 	cmd := &cobra.Command{
@@ -89,7 +90,7 @@ func newAuditPrune(p *Process) *cobra.Command {
 What is dropped is exported to a new file first, read back and verified; where that fails nothing is dropped.
 The last dropped record of each chain is kept as the place where the rest begins.`,
 		Example: `  STRAIT_DATABASE_OWNER_URL_FILE=/run/secrets/owner strait audit prune --before 2026-08 -o until-july.jsonl`,
-		Args:    args(0, 0),
+		Args:    console.Args(0, 0),
 	}
 	cmd.Flags().StringVar(&before, "before", "", "the oldest month to keep, such as 2026-08")
 	cmd.Flags().StringVarP(&path, "output", "o", "", "file to export to, which must not be there yet")
@@ -97,41 +98,41 @@ The last dropped record of each chain is kept as the place where the rest begins
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		first, err := time.Parse("2006-01", before)
 		if err != nil {
-			return usage("--before: want a month such as 2026-08, not %q", before)
+			return console.Usage("--before: want a month such as 2026-08, not %q", before)
 		}
 		if without == (path != "") {
-			return usage("want either -o FILE, to export what is dropped, or --no-export")
+			return console.Usage("want either -o FILE, to export what is dropped, or --no-export")
 		}
-		owner, err := p.database("STRAIT_DATABASE_OWNER_URL")
+		owner, err := p.Database("STRAIT_DATABASE_OWNER_URL")
 		if err != nil {
 			return err
 		}
-		return p.prune(cmd.Context(), owner.Reveal(), first, path)
+		return prune(cmd.Context(), p, owner.Reveal(), first, path)
 	}
 	return cmd
 }
 
 // prune exports, proves and drops the months before first.
-func (p *Process) prune(ctx context.Context, owner string, first time.Time, path string) error {
+func prune(ctx context.Context, p *console.Process, owner string, first time.Time, path string) error {
 	months, err := postgres.MonthsBefore(ctx, owner, first)
 	if err != nil {
 		return err
 	}
 	if len(months) == 0 {
-		p.printf("no month before %s is kept\n", first.Format("2006-01"))
+		p.Printf("no month before %s is kept\n", first.Format("2006-01"))
 		return nil
 	}
 	if path != "" {
 		if err := exportUntil(ctx, owner, first, path); err != nil {
 			return fmt.Errorf("nothing was dropped: %w", err)
 		}
-		p.printf("exported to %s\n", path)
+		p.Printf("exported to %s\n", path)
 	}
 	for _, month := range months {
 		if err := postgres.DropMonth(ctx, owner, month); err != nil {
 			return err
 		}
-		p.printf("dropped %s\n", month.Format("2006-01"))
+		p.Printf("dropped %s\n", month.Format("2006-01"))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package cli
+package objects
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/cli/console"
+	"github.com/strait-sts/strait/internal/cli/judge"
 	"github.com/strait-sts/strait/internal/client"
 	"github.com/strait-sts/strait/internal/manifest"
 )
@@ -26,7 +28,8 @@ type applied struct {
 	reason string
 }
 
-func newApply(p *Process) *cobra.Command {
+// Apply is strait apply.
+func Apply(p *console.Process) *cobra.Command {
 	var in applied
 	cmd := &cobra.Command{
 		Use:   "apply -f PATH",
@@ -43,31 +46,27 @@ somebody could reach that nobody can now, or the other way round (strait reach).
 		Example: `  strait apply -f examples/quickstart
   strait apply -f policies --set policies --prune --dry-run
   strait apply -f okta.yaml --reason "new tenant, SEC-12"`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), p) },
 	}
 	f := cmd.Flags()
-	filesFlag(cmd, &in.paths)
+	console.FilesFlag(cmd, &in.paths)
 	f.BoolVar(&in.dryRun, "dry-run", false, "check everything and change nothing")
 	f.StringVar(&in.set, "set", "", "mark the objects with this name")
 	f.BoolVar(&in.prune, "prune", false, "delete what bears the mark of --set and is not among the manifests")
-	reasonFlag(cmd, &in.reason)
+	console.ReasonFlag(cmd, &in.reason)
 	return cmd
 }
 
-func filesFlag(cmd *cobra.Command, paths *[]string) {
-	cmd.Flags().StringArrayVarP(paths, "filename", "f", nil, "file or folder of manifests (YAML or JSON); may repeat")
-}
-
-func (in *applied) run(ctx context.Context, p *Process) error {
+func (in *applied) run(ctx context.Context, p *console.Process) error {
 	if in.prune && in.set == "" {
-		return usage("--prune needs --set: it deletes what was last applied with that name")
+		return console.Usage("--prune needs --set: it deletes what was last applied with that name")
 	}
-	manifests, err := p.manifests(in.paths)
+	manifests, err := manifests(p, in.paths)
 	if err != nil {
 		return err
 	}
-	c, err := p.connect()
+	c, err := p.Connect()
 	if err != nil {
 		return err
 	}
@@ -76,20 +75,20 @@ func (in *applied) run(ctx context.Context, p *Process) error {
 		return err
 	}
 	for _, r := range done.Results {
-		p.printf("%s/%s %s\n", r.Kind, r.Name, r.Result)
+		p.Printf("%s/%s %s\n", r.Kind, r.Name, r.Result)
 	}
 	if in.dryRun {
-		p.note("dry run: nothing was changed\n")
-		return outlook(p.Err, done)
+		p.Note("dry run: nothing was changed\n")
+		return judge.Outlook(p.Err, done)
 	}
 	return nil
 }
 
 // manifests reads the objects of files and folders and looks up their secrets.
 // Tests are left to those who run them.
-func (p *Process) manifests(paths []string) ([]manifest.Manifest, error) {
+func manifests(p *console.Process, paths []string) ([]manifest.Manifest, error) {
 	if len(paths) == 0 {
-		return nil, usage("-f PATH is needed: a file or a folder of manifests")
+		return nil, console.Usage("-f PATH is needed: a file or a folder of manifests")
 	}
 	all, err := manifest.ReadPaths(paths...)
 	if err != nil {
@@ -144,7 +143,8 @@ func inObject(pointer string, objects int) (index int, rest string, ok bool) {
 	return index, rest, err == nil && index >= 0 && index < objects
 }
 
-func newDiff(p *Process) *cobra.Command {
+// Diff is strait diff.
+func Diff(p *console.Process) *cobra.Command {
 	var paths []string
 	cmd := &cobra.Command{
 		Use:   "diff -f PATH",
@@ -153,20 +153,20 @@ func newDiff(p *Process) *cobra.Command {
 would bring (strait lint), what becomes reachable and what no longer is (strait reach).`,
 		Example: `  strait diff -f examples/quickstart
   strait diff -f policies || strait apply -f policies`,
-		Args: args(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.diff(cmd.Context(), paths) },
+		Args: console.Args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return diff(cmd.Context(), p, paths) },
 	}
-	filesFlag(cmd, &paths)
+	console.FilesFlag(cmd, &paths)
 	return cmd
 }
 
 // diff asks the server what would change, and shows it object by object.
-func (p *Process) diff(ctx context.Context, paths []string) error {
-	manifests, err := p.manifests(paths)
+func diff(ctx context.Context, p *console.Process, paths []string) error {
+	manifests, err := manifests(p, paths)
 	if err != nil {
 		return err
 	}
-	c, err := p.connect()
+	c, err := p.Connect()
 	if err != nil {
 		return err
 	}
@@ -180,21 +180,21 @@ func (p *Process) diff(ctx context.Context, paths []string) error {
 			continue
 		}
 		differs = true
-		if err := p.diffOne(ctx, c, manifests[i].Object); err != nil {
+		if err := diffOne(ctx, p, c, manifests[i].Object); err != nil {
 			return err
 		}
 	}
 	if !differs {
 		return nil
 	}
-	if err := outlook(p.Out, done); err != nil {
+	if err := judge.Outlook(p.Out, done); err != nil {
 		return err
 	}
-	return &silent{}
+	return &console.Silent{}
 }
 
 // diffOne shows how the object differs from the one that the server has.
-func (p *Process) diffOne(ctx context.Context, c *client.Client, proposed catalog.Object) error {
+func diffOne(ctx context.Context, p *console.Process, c *client.Client, proposed catalog.Object) error {
 	var current []catalog.Object
 	body, _, err := c.Get(ctx, proposed.Kind.Plural(), proposed.Metadata.Name)
 	switch {
@@ -212,6 +212,6 @@ func (p *Process) diffOne(ctx context.Context, c *client.Client, proposed catalo
 	if len(text) == 0 { // the manifests are the same; what differs is never shown
 		text = fmt.Appendf(nil, "%s: a secret or the set changes\n", proposed.Ref())
 	}
-	p.printf("%s", text)
+	p.Printf("%s", text)
 	return nil
 }

@@ -1,20 +1,21 @@
-package cli
+package records
 
 import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/exchange"
 )
 
-func newAudit(p *Process) *cobra.Command {
-	return group(&cobra.Command{
+// Audit is strait audit.
+func Audit(p *console.Process) *cobra.Command {
+	return console.Group(&cobra.Command{
 		Use:   "audit",
 		Short: "Read and prove the audit log: every exchange, issued or denied",
 		Example: `  strait audit list --decision denied --since 1h
@@ -23,9 +24,6 @@ func newAudit(p *Process) *cobra.Command {
   strait audit verify`,
 	}, newAuditList(p), newAuditShow(p), newAuditLineage(p), newAuditVerify(p), newAuditExport(p), newAuditPrune(p))
 }
-
-// maxDays bounds a time that is given as days ago: a century.
-const maxDays = 36_600
 
 // auditFilters are the filters of GET /exchanges, each a flag.
 var auditFilters = []struct{ name, meaning string }{
@@ -41,8 +39,8 @@ var auditFilters = []struct{ name, meaning string }{
 	{"until", "before then: likewise"},
 }
 
-func newAuditList(p *Process) *cobra.Command {
-	var output format
+func newAuditList(p *console.Process) *cobra.Command {
+	var output console.Format
 	var limit int
 	values := make([]string, len(auditFilters))
 	cmd := &cobra.Command{
@@ -50,22 +48,22 @@ func newAuditList(p *Process) *cobra.Command {
 		Short: "List exchanges, newest first",
 		Example: `  strait audit list
   strait audit list --client edge-gateway --decision denied --since 24h -o json`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 	}
 	for i, filter := range auditFilters {
 		cmd.Flags().StringVar(&values[i], filter.name, "", filter.meaning)
 	}
 	cmd.Flags().IntVar(&limit, "limit", 50, "the most records to print")
-	outputFlag(cmd, &output, formatTable)
+	console.OutputFlag(cmd, &output, console.FormatTable)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if limit < 1 {
-			return usage("--limit: want at least 1")
+			return console.Usage("--limit: want at least 1")
 		}
-		filter, err := p.auditFilter(values)
+		filter, err := auditFilter(p, values)
 		if err != nil {
 			return err
 		}
-		c, err := p.connect()
+		c, err := p.Connect()
 		if err != nil {
 			return err
 		}
@@ -73,16 +71,16 @@ func newAuditList(p *Process) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if output != formatTable {
-			return printMany(p.Out, output, records)
+		if output != console.FormatTable {
+			return console.PrintMany(p.Out, output, records)
 		}
-		return p.auditTable(records)
+		return auditTable(p, records)
 	}
 	return cmd
 }
 
 // auditFilter makes the query of the flags that were given.
-func (p *Process) auditFilter(values []string) (url.Values, error) {
+func auditFilter(p *console.Process, values []string) (url.Values, error) {
 	filter := url.Values{}
 	for i, value := range values {
 		name := auditFilters[i].name
@@ -90,9 +88,9 @@ func (p *Process) auditFilter(values []string) (url.Values, error) {
 		case value == "":
 			continue
 		case name == "since" || name == "until":
-			at, err := p.instant(value)
+			at, err := p.Instant(value)
 			if err != nil {
-				return nil, usage("--%s: %w", name, err)
+				return nil, console.Usage("--%s: %w", name, err)
 			}
 			value = at.UTC().Format(time.RFC3339Nano)
 		}
@@ -101,24 +99,7 @@ func (p *Process) auditFilter(values []string) (url.Values, error) {
 	return filter, nil
 }
 
-// instant reads a time, or a duration as that long ago.
-func (p *Process) instant(text string) (time.Time, error) {
-	if days, isDays := strings.CutSuffix(text, "d"); isDays {
-		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n < maxDays {
-			return p.Clock().AddDate(0, 0, -n), nil
-		}
-	}
-	if ago, err := time.ParseDuration(text); err == nil {
-		return p.Clock().Add(-ago), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("want a time such as 2027-03-01T08:00:00Z or a duration such as 1h or 7d, not %q", text)
-	}
-	return at, nil
-}
-
-func (p *Process) auditTable(records []json.RawMessage) error {
+func auditTable(p *console.Process, records []json.RawMessage) error {
 	rows := make([][]string, len(records))
 	for i, raw := range records {
 		var r exchange.Record
@@ -138,18 +119,18 @@ func (p *Process) auditTable(records []json.RawMessage) error {
 			strings.Join(r.Targets, ","), strings.Join(scopes, " "), r.Policy, string(r.ID),
 		}
 	}
-	return table(p.Out, []string{"TIME", "DECISION", "REASON", "CLIENT", "SUBJECT", "TARGETS", "SCOPES", "POLICY", "ID"}, rows)
+	return console.Table(p.Out, []string{"TIME", "DECISION", "REASON", "CLIENT", "SUBJECT", "TARGETS", "SCOPES", "POLICY", "ID"}, rows)
 }
 
-func newAuditShow(p *Process) *cobra.Command {
-	var output format
+func newAuditShow(p *console.Process) *cobra.Command {
+	var output console.Format
 	cmd := &cobra.Command{
 		Use:     "show ID",
 		Short:   "Show the record of one exchange by its decision id",
 		Example: `  strait audit show 0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a55 -o json`,
-		Args:    args(1, 1),
+		Args:    console.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.connect()
+			c, err := p.Connect()
 			if err != nil {
 				return err
 			}
@@ -157,12 +138,12 @@ func newAuditShow(p *Process) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if output == formatTable {
-				return p.auditTable([]json.RawMessage{record})
+			if output == console.FormatTable {
+				return auditTable(p, []json.RawMessage{record})
 			}
-			return printOne(p.Out, output, record)
+			return console.PrintOne(p.Out, output, record)
 		},
 	}
-	outputFlag(cmd, &output, formatYAML)
+	console.OutputFlag(cmd, &output, console.FormatYAML)
 	return cmd
 }

@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"bytes"
@@ -14,38 +14,38 @@ import (
 	"github.com/strait-sts/strait/internal/manifest"
 )
 
-// format is how a command prints: one of the values of -o.
-type format string
+// Format is how a command prints: one of the values of -o.
+type Format string
 
 const (
-	formatTable format = "table"
-	formatJSON  format = "json"
-	formatYAML  format = "yaml"
+	FormatTable Format = "table"
+	FormatJSON  Format = "json"
+	FormatYAML  Format = "yaml"
 )
 
-// outputFlag adds -o to a command.
-func outputFlag(cmd *cobra.Command, f *format, otherwise format) {
+// OutputFlag adds -o to a command.
+func OutputFlag(cmd *cobra.Command, f *Format, otherwise Format) {
 	*f = otherwise
 	cmd.Flags().VarP(f, "output", "o", "yaml, json or table")
 }
 
 // String, Set and Type make format a flag's value.
-func (f *format) String() string { return string(*f) }
+func (f *Format) String() string { return string(*f) }
 
 // Set reads the value of -o.
-func (f *format) Set(text string) error {
-	if !slices.Contains([]format{formatTable, formatJSON, formatYAML}, format(text)) {
+func (f *Format) Set(text string) error {
+	if !slices.Contains([]Format{FormatTable, FormatJSON, FormatYAML}, Format(text)) {
 		return fmt.Errorf("want yaml, json or table")
 	}
-	*f = format(text)
+	*f = Format(text)
 	return nil
 }
 
 // Type is the word for the value in help.
-func (f *format) Type() string { return "format" }
+func (f *Format) Type() string { return "format" }
 
-// printJSON prints a JSON value as people read it.
-func printJSON(w io.Writer, raw json.RawMessage) error {
+// PrintJSON prints a JSON value as people read it.
+func PrintJSON(w io.Writer, raw json.RawMessage) error {
 	var b bytes.Buffer
 	if err := json.Indent(&b, escaped(raw), "", "  "); err != nil {
 		return err
@@ -75,14 +75,14 @@ func escaped(raw []byte) []byte {
 	return b.Bytes()
 }
 
-// printMany prints objects: one JSON array, else YAML documents.
-func printMany(w io.Writer, f format, items []json.RawMessage) error {
-	if f == formatJSON {
+// PrintMany prints objects: one JSON array, else YAML documents.
+func PrintMany(w io.Writer, f Format, items []json.RawMessage) error {
+	if f == FormatJSON {
 		text, err := json.Marshal(append([]json.RawMessage{}, items...))
 		if err != nil {
 			return err
 		}
-		return printJSON(w, text)
+		return PrintJSON(w, text)
 	}
 	for i, item := range items {
 		if i > 0 {
@@ -97,21 +97,21 @@ func printMany(w io.Writer, f format, items []json.RawMessage) error {
 	return nil
 }
 
-// printOne prints one value as JSON, else as YAML.
-func printOne(w io.Writer, f format, raw json.RawMessage) error {
-	if f == formatJSON {
-		return printJSON(w, raw)
+// PrintOne prints one value as JSON, else as YAML.
+func PrintOne(w io.Writer, f Format, raw json.RawMessage) error {
+	if f == FormatJSON {
+		return PrintJSON(w, raw)
 	}
 	return printYAML(w, raw)
 }
 
-// table prints rows in columns, two spaces apart; an empty cell is a dash.
-func table(w io.Writer, header []string, rows [][]string) error {
+// Table prints rows in columns, two spaces apart; an empty cell is a dash.
+func Table(w io.Writer, header []string, rows [][]string) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = visible(cell)
+			cells[i] = Visible(cell)
 			if cell == "" {
 				cells[i] = "-"
 			}
@@ -124,9 +124,9 @@ func table(w io.Writer, header []string, rows [][]string) error {
 	return columns.Flush()
 }
 
-// visible replaces what a terminal would obey rather than show: records hold
+// Visible replaces what a terminal would obey rather than show: records hold
 // text that strangers sent.
-func visible(text string) string {
+func Visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 {
 			return '\uFFFD'

@@ -1,4 +1,4 @@
-package cli
+package judge
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/strait-sts/strait/internal/app"
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/manifest"
 	"github.com/strait-sts/strait/internal/rehearsal"
 	"github.com/strait-sts/strait/internal/rehearsal/suite"
@@ -29,7 +30,8 @@ type tested struct {
 	fromAudit, fromExport string
 }
 
-func newTest(p *Process) *cobra.Command {
+// Test is strait test.
+func Test(p *console.Process) *cobra.Command {
 	var in tested
 	cmd := &cobra.Command{
 		Use:   "test -f PATH",
@@ -50,11 +52,11 @@ or the server's answer is wrong. docs/testing.md says more.`,
 		Example: `  strait test -f examples/quickstart
   strait test --from-audit 7d -f policies
   strait test -f policies -o junit > policies.xml`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), p) },
 	}
-	filesFlag(cmd, &in.paths)
-	cmd.Flags().StringVar(&in.issuer, "issuer", p.setting("STRAIT_ISSUER", defaultIssuer), "the issuer identifier of the server that the manifests are for")
+	console.FilesFlag(cmd, &in.paths)
+	cmd.Flags().StringVar(&in.issuer, "issuer", p.Setting("STRAIT_ISSUER", console.DefaultIssuer), "the issuer identifier of the server that the manifests are for")
 	cmd.Flags().StringVarP(&in.output, "output", "o", "text", "text, json or junit; of recorded requests table or json")
 	cmd.Flags().StringVar(&in.fromAudit, "from-audit", "", "decide the requests again that were recorded since then: how long ago (7d, 24h), or a time (RFC 3339)")
 	cmd.Flags().StringVar(&in.fromExport, "from-export", "", "decide the requests again that are in this file of strait audit export; - is standard input")
@@ -62,7 +64,7 @@ or the server's answer is wrong. docs/testing.md says more.`,
 }
 
 // run runs the tests. What cannot be read is a matter of usage: exit code 2.
-func (in *tested) run(ctx context.Context, p *Process) error {
+func (in *tested) run(ctx context.Context, p *console.Process) error {
 	if in.fromAudit != "" || in.fromExport != "" {
 		return in.replay(ctx, p)
 	}
@@ -70,24 +72,24 @@ func (in *tested) run(ctx context.Context, p *Process) error {
 		"text": (*suite.Report).WriteText, "json": printReport, "junit": (*suite.Report).WriteJUnit,
 	}[in.output]
 	if !known {
-		return usage("-o: want text, json or junit, not %q", in.output)
+		return console.Usage("-o: want text, json or junit, not %q", in.output)
 	}
 	if len(in.paths) == 0 {
-		return usage("-f PATH is needed: a file or a folder of manifests and their tests")
+		return console.Usage("-f PATH is needed: a file or a folder of manifests and their tests")
 	}
 	stage, documents, err := in.read(p) //nolint:contextcheck // nothing is fetched
 	if err != nil {
-		return &usageError{err}
+		return console.WrongUsage(err)
 	}
 	report, err := suite.Run(ctx, stage, documents)
 	if err != nil {
-		return &usageError{err}
+		return console.WrongUsage(err)
 	}
 	if err := write(report, p.Out); err != nil {
 		return err
 	}
 	if report.Failed > 0 {
-		return &silent{}
+		return &console.Silent{}
 	}
 	return nil
 }
@@ -98,13 +100,13 @@ func printReport(r *suite.Report, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return printJSON(w, text)
+	return console.PrintJSON(w, text)
 }
 
 // read reads objects and tests, and compiles the objects. Secrets are not looked
 // up: nobody authenticates here.
-func (in *tested) read(p *Process) (stage rehearsal.Stage, documents []*suite.Document, err error) {
-	skew, err := time.ParseDuration(p.setting("STRAIT_CLOCK_SKEW", defaultSkew))
+func (in *tested) read(p *console.Process) (stage rehearsal.Stage, documents []*suite.Document, err error) {
+	skew, err := time.ParseDuration(p.Setting("STRAIT_CLOCK_SKEW", defaultSkew))
 	if err != nil {
 		return stage, nil, fmt.Errorf("STRAIT_CLOCK_SKEW: %w", err)
 	}

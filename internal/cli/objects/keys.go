@@ -1,31 +1,34 @@
-package cli
+package objects
 
 import (
 	"encoding/json"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/strait-sts/strait/internal/cli/console"
 )
 
-func newKeys(p *Process) *cobra.Command {
-	return group(&cobra.Command{
+// Keys is strait keys.
+func Keys(p *console.Process) *cobra.Command {
+	return console.Group(&cobra.Command{
 		Use:     "keys",
 		Short:   "Look at the signing keys",
 		Example: `  strait keys list`,
 	}, newKeysList(p))
 }
 
-func newKeysList(p *Process) *cobra.Command {
-	var output format
+func newKeysList(p *console.Process) *cobra.Command {
+	var output console.Format
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the signing keys; never their private side",
 		Example: `  strait keys list -o yaml`,
-		Args:    args(0, 0),
+		Args:    console.Args(0, 0),
 	}
-	outputFlag(cmd, &output, formatTable)
+	console.OutputFlag(cmd, &output, console.FormatTable)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := p.connect()
+		c, err := p.Connect()
 		if err != nil {
 			return err
 		}
@@ -33,18 +36,18 @@ func newKeysList(p *Process) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if output != formatTable {
+		if output != console.FormatTable {
 			text, err := json.Marshal(keys)
 			if err != nil {
 				return err
 			}
-			return printOne(p.Out, output, text)
+			return console.PrintOne(p.Out, output, text)
 		}
 		rows := make([][]string, len(keys))
 		for i, k := range keys {
 			rows[i] = []string{k.ID, k.Algorithm, k.State, k.Created.UTC().Format(time.RFC3339)}
 		}
-		return table(p.Out, []string{"KID", "ALGORITHM", "STATE", "CREATED"}, rows)
+		return console.Table(p.Out, []string{"KID", "ALGORITHM", "STATE", "CREATED"}, rows)
 	}
 	return cmd
 }

@@ -1,4 +1,4 @@
-package cli
+package judge
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strait-sts/strait/internal/analysis"
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/client"
 )
 
@@ -20,10 +21,11 @@ type reached struct {
 	query  analysis.Query
 	paths  []string
 	issuer string
-	output format
+	output console.Format
 }
 
-func newReach(p *Process) *cobra.Command {
+// Reach is strait reach.
+func Reach(p *console.Process) *cobra.Command {
 	var in reached
 	cmd := &cobra.Command{
 		Use:   "reach --to SCOPE [--to-target TARGET] [--from ISSUER|CLIENT]",
@@ -38,7 +40,7 @@ With -f the manifests below PATH are the catalogue, and no server is asked.`,
 		Example: `  strait reach --to payments:write --to-target payments-api
   strait reach --to payments:write --from partner-idp
   strait reach --to-target orders-api -f policies -o json`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), p) },
 	}
 	f := cmd.Flags()
@@ -46,40 +48,40 @@ With -f the manifests below PATH are the catalogue, and no server is asked.`,
 	f.StringVar(&in.query.Target, "to-target", "", "the target's name; none: any")
 	f.StringVar(&in.query.From, "from", "", "where chains begin: an issuer's name, or a client's")
 	f.IntVar(&in.query.Ways, "limit", analysis.DefaultWays, "how many ways to show")
-	filesFlag(cmd, &in.paths)
+	console.FilesFlag(cmd, &in.paths)
 	issuerFlag(cmd, p, &in.issuer)
-	outputFlag(cmd, &in.output, formatTable)
+	console.OutputFlag(cmd, &in.output, console.FormatTable)
 	return cmd
 }
 
-func (in *reached) run(ctx context.Context, p *Process) error {
+func (in *reached) run(ctx context.Context, p *console.Process) error {
 	if in.query.Scope == "" && in.query.Target == "" {
-		return usage("--to or --to-target is needed: which scope, at which target?")
+		return console.Usage("--to or --to-target is needed: which scope, at which target?")
 	}
 	answer, err := in.answer(ctx, p)
 	if err != nil {
 		return err
 	}
-	if in.output != formatTable {
-		return printValue(p.Out, in.output, answer)
+	if in.output != console.FormatTable {
+		return console.PrintValue(p.Out, in.output, answer)
 	}
 	return in.write(p.Out, answer)
 }
 
 // answer asks the server, or searches files.
-func (in *reached) answer(ctx context.Context, p *Process) (*analysis.Answer, error) {
+func (in *reached) answer(ctx context.Context, p *console.Process) (*analysis.Answer, error) {
 	if len(in.paths) > 0 {
-		files, err := p.readOffline(in.paths, in.issuer) //nolint:contextcheck // nothing is fetched offline
+		files, err := readOffline(p, in.paths, in.issuer) //nolint:contextcheck // nothing is fetched offline
 		if err != nil {
-			return nil, &usageError{err}
+			return nil, console.WrongUsage(err)
 		}
 		answer, err := analysis.Reach(files.stage.Snapshot, p.Clock(), in.query)
 		if errors.Is(err, analysis.ErrQuery) {
-			err = &usageError{err}
+			err = console.WrongUsage(err)
 		}
 		return answer, err
 	}
-	c, err := p.connect()
+	c, err := p.Connect()
 	if err != nil {
 		return nil, err
 	}
@@ -102,23 +104,23 @@ func (in *reached) answer(ctx context.Context, p *Process) (*analysis.Answer, er
 
 // write tells who can begin, then each way as a chain.
 func (in *reached) write(w io.Writer, answer *analysis.Answer) error {
-	var t page
+	var t console.Page
 	if len(answer.Reached) == 0 {
-		t.line("nobody can end up there")
+		t.Line("nobody can end up there")
 	}
 	for _, r := range answer.Reached {
-		t.line("%s", arrow(r))
+		t.Line("%s", arrow(r))
 	}
 	for i, way := range answer.Ways {
-		t.line("")
-		t.line("%d. %s", i+1, beginning(way.From))
+		t.Line("")
+		t.Line("%d. %s", i+1, beginning(way.From))
 		for _, h := range way.Hops {
 			writeHop(&t, h)
 		}
 	}
 	if answer.Truncated {
-		t.line("")
-		t.line("there are more ways; --limit shows up to %d. The list above is complete.", analysis.MaxWays)
+		t.Line("")
+		t.Line("there are more ways; --limit shows up to %d. The list above is complete.", analysis.MaxWays)
 	}
 	_, err := io.WriteString(w, t.String())
 	return err
@@ -147,7 +149,7 @@ func scopeWords(scope string) string {
 	return scope
 }
 
-func writeHop(t *page, h analysis.Hop) {
+func writeHop(t *console.Page, h analysis.Hop) {
 	who := h.Client
 	switch h.Right {
 	case analysis.RightServes:
@@ -155,9 +157,9 @@ func writeHop(t *page, h analysis.Hop) {
 	case analysis.RightIssued:
 		who += ", which it was issued to,"
 	}
-	t.line("   -> %s gets %s at %s, by %s (%s), for %s", who, scopeWords(h.Scope), h.Target, h.Policy, h.Flow, h.Lifetime)
+	t.Line("   -> %s gets %s at %s, by %s (%s), for %s", who, scopeWords(h.Scope), h.Target, h.Policy, h.Flow, h.Lifetime)
 	for _, c := range h.Conditions {
-		t.line("      %s", conditionWords(c))
+		t.Line("      %s", conditionWords(c))
 	}
 }
 
@@ -178,9 +180,9 @@ func conditionWords(c analysis.Condition) string {
 	return text
 }
 
-// outlook tells what a dry run says of a change: the findings that it brings, what
+// Outlook tells what a dry run says of a change: the findings that it brings, what
 // it opens and what it closes.
-func outlook(w io.Writer, done client.ApplyResult) error {
+func Outlook(w io.Writer, done client.ApplyResult) error {
 	var findings []analysis.Finding
 	var change analysis.Change
 	for _, part := range []struct {
@@ -194,18 +196,18 @@ func outlook(w io.Writer, done client.ApplyResult) error {
 			return fmt.Errorf("the server's answer cannot be read: %w", err)
 		}
 	}
-	var t page
+	var t console.Page
 	for _, f := range findings {
 		writeFinding(&t, f.Object, f)
 	}
 	for _, r := range change.Gained {
-		t.line("newly reachable: %s", arrow(r))
+		t.Line("newly reachable: %s", arrow(r))
 	}
 	for _, r := range change.Lost {
-		t.line("no longer reachable: %s", arrow(r))
+		t.Line("no longer reachable: %s", arrow(r))
 	}
 	if change.Truncated {
-		t.line("and more: this is only the beginning of what changes")
+		t.Line("and more: this is only the beginning of what changes")
 	}
 	_, err := io.WriteString(w, t.String())
 	return err

@@ -1,4 +1,4 @@
-package cli
+package judge
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/app"
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/manifest"
 	"github.com/strait-sts/strait/internal/rehearsal"
 	"github.com/strait-sts/strait/internal/rehearsal/suite"
@@ -23,10 +24,11 @@ type linted struct {
 	issuer string
 	strict bool
 	usage  string
-	output format
+	output console.Format
 }
 
-func newLint(p *Process) *cobra.Command {
+// Lint is strait lint.
+func Lint(p *console.Process) *cobra.Command {
 	var in linted
 	cmd := &cobra.Command{
 		Use:   "lint [-f PATH]",
@@ -46,19 +48,19 @@ Exit codes: 0 nothing bad, 1 there is an error (with --strict: or a warning), 2 
   strait lint -f examples/quickstart
   strait lint -f policies --strict -o json
   strait lint --usage 90d`,
-		Args: args(0, 0),
+		Args: console.Args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return in.run(cmd.Context(), p) },
 	}
-	filesFlag(cmd, &in.paths)
+	console.FilesFlag(cmd, &in.paths)
 	issuerFlag(cmd, p, &in.issuer)
 	cmd.Flags().BoolVar(&in.strict, "strict", false, "exit 1 where there is a warning too")
 	cmd.Flags().StringVar(&in.usage, "usage", "", "find what was not used in so many days, 7d to 400d; not with -f")
-	outputFlag(cmd, &in.output, formatTable)
+	console.OutputFlag(cmd, &in.output, console.FormatTable)
 	return cmd
 }
 
-func issuerFlag(cmd *cobra.Command, p *Process, issuer *string) {
-	cmd.Flags().StringVar(issuer, "issuer", p.setting("STRAIT_ISSUER", defaultIssuer), "with -f: the issuer identifier of the server that the manifests are for")
+func issuerFlag(cmd *cobra.Command, p *console.Process, issuer *string) {
+	cmd.Flags().StringVar(issuer, "issuer", p.Setting("STRAIT_ISSUER", console.DefaultIssuer), "with -f: the issuer identifier of the server that the manifests are for")
 }
 
 // lintReport is a report with the places of its findings in files.
@@ -75,31 +77,31 @@ type lintFinding struct {
 	Line int    `json:"line,omitempty"`
 }
 
-func (in *linted) run(ctx context.Context, p *Process) error {
+func (in *linted) run(ctx context.Context, p *console.Process) error {
 	report, err := in.report(ctx, p)
 	if err != nil {
 		return err
 	}
-	if in.output == formatTable {
+	if in.output == console.FormatTable {
 		err = writeReport(p.Out, report)
 	} else {
-		err = printValue(p.Out, in.output, report)
+		err = console.PrintValue(p.Out, in.output, report)
 	}
 	if err == nil && (report.Count(analysis.Error) > 0 || in.strict && report.Count(analysis.Warning) > 0) {
-		err = &silent{}
+		err = &console.Silent{}
 	}
 	return err
 }
 
 // report asks the server, or lints files.
-func (in *linted) report(ctx context.Context, p *Process) (*lintReport, error) {
+func (in *linted) report(ctx context.Context, p *console.Process) (*lintReport, error) {
 	if len(in.paths) > 0 {
 		if in.usage != "" {
-			return nil, usage("--usage looks at the server's log and catalogue; leave -f out")
+			return nil, console.Usage("--usage looks at the server's log and catalogue; leave -f out")
 		}
 		return in.offline(ctx, p)
 	}
-	c, err := p.connect()
+	c, err := p.Connect()
 	if err != nil {
 		return nil, err
 	}
@@ -118,10 +120,10 @@ func (in *linted) report(ctx context.Context, p *Process) (*lintReport, error) {
 }
 
 // offline lints files. What cannot be read is a matter of usage: exit code 2.
-func (in *linted) offline(ctx context.Context, p *Process) (*lintReport, error) {
-	files, err := p.readOffline(in.paths, in.issuer) //nolint:contextcheck // nothing is fetched offline
+func (in *linted) offline(ctx context.Context, p *console.Process) (*lintReport, error) {
+	files, err := readOffline(p, in.paths, in.issuer) //nolint:contextcheck // nothing is fetched offline
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, console.WrongUsage(err)
 	}
 	o := analysis.Options{Now: p.Clock(), Denied: map[string]bool{}}
 	if o.Claims, err = analysis.NewClaims(); err != nil {
@@ -129,7 +131,7 @@ func (in *linted) offline(ctx context.Context, p *Process) (*lintReport, error) 
 	}
 	tests, err := suite.Run(ctx, files.stage, files.tests)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, console.WrongUsage(err)
 	}
 	for _, c := range tests.Coverage {
 		o.Denied[c.Policy] = c.Deny
@@ -150,8 +152,8 @@ type offline struct {
 }
 
 // readOffline reads and checks them as serve would. Secrets are not looked up.
-func (p *Process) readOffline(paths []string, issuer string) (*offline, error) {
-	skew, err := time.ParseDuration(p.setting("STRAIT_CLOCK_SKEW", defaultSkew))
+func readOffline(p *console.Process, paths []string, issuer string) (*offline, error) {
+	skew, err := time.ParseDuration(p.Setting("STRAIT_CLOCK_SKEW", defaultSkew))
 	if err != nil {
 		return nil, fmt.Errorf("STRAIT_CLOCK_SKEW: %w", err)
 	}
@@ -186,7 +188,7 @@ func (o *offline) place(f analysis.Finding) (file string, line int) {
 // writeReport tells the findings as a compiler does: place, severity, message,
 // code; below it the mend.
 func writeReport(w io.Writer, report *lintReport) error {
-	var t page
+	var t console.Page
 	for _, f := range report.Findings {
 		place := f.Object
 		if f.File != "" {
@@ -195,10 +197,10 @@ func writeReport(w io.Writer, report *lintReport) error {
 		writeFinding(&t, place, f.Finding)
 	}
 	if u := report.Usage; u != nil {
-		t.line("usage: records since %s were looked at; %s", u.Since.UTC().Format(time.RFC3339), lookedAt(u))
+		t.Line("usage: records since %s were looked at; %s", u.Since.UTC().Format(time.RFC3339), lookedAt(u))
 	}
-	t.line("%s, %s, %s; %d suppressed", count(report.Count(analysis.Error), "error"), count(report.Count(analysis.Warning), "warning"),
-		count(report.Count(analysis.Info), "note"), report.Suppressed)
+	t.Line("%s, %s, %s; %d suppressed", console.Count(report.Count(analysis.Error), "error"), console.Count(report.Count(analysis.Warning), "warning"),
+		console.Count(report.Count(analysis.Info), "note"), report.Suppressed)
 	_, err := io.WriteString(w, t.String())
 	return err
 }
@@ -211,26 +213,10 @@ func lookedAt(u *analysis.UsageWindow) string {
 	return "that is all that was asked for"
 }
 
-func writeFinding(t *page, place string, f analysis.Finding) {
+func writeFinding(t *console.Page, place string, f analysis.Finding) {
 	if f.Path != "" {
 		place += " " + f.Path
 	}
-	t.line("%s: %s: %s [%s]", place, f.Severity, f.Message, f.Code)
-	t.note("fix", f.Fix)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// printValue prints a value as JSON or YAML.
-func printValue(w io.Writer, f format, value any) error {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	return printOne(w, f, text)
+	t.Line("%s: %s: %s [%s]", place, f.Severity, f.Message, f.Code)
+	t.Note("fix", f.Fix)
 }
