@@ -12,15 +12,17 @@ ALTER TABLE records
     ADD COLUMN actor_jti    text,
     ADD COLUMN actor_parent text;        -- exchange that issued the actor token, where it is ours
 
--- Records of before have no key; their tokens are found by all else.
+-- The copies for the records of before; each body is read once.
 UPDATE records SET
-    expires      = time + make_interval(secs => (j->'lifetime'->>'issued')::int),
+    expires      = CASE WHEN (j->'lifetime'->>'issued')::bigint > 0 THEN time + make_interval(secs => (j->'lifetime'->>'issued')::bigint) END,
+    key          = j->>'key',
     subject_jti  = j->'subject'->>'jti',
     actor_issuer = j->'actor'->>'issuer',
     actor        = j->'actor'->>'sub',
-    actor_jti    = j->'actor'->>'jti'
-FROM (SELECT id AS of, convert_from(body, 'UTF8')::jsonb AS j FROM records WHERE decision = 'issued' AND time > now() - interval '1 day') AS b
-WHERE id = b.of;
+    actor_jti    = j->'actor'->>'jti',
+    actor_parent = j->>'actorParent'
+FROM (SELECT id AS of, convert_from(body, 'UTF8')::jsonb AS j FROM records) AS b
+WHERE id = b.of AND (j->'lifetime' ? 'issued' OR j->'subject' ? 'jti' OR j ? 'actor');
 
 -- The tree of a root is walked by parent, as descendants are: the index by txn
 -- said the same a second time.

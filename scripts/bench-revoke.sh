@@ -8,6 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 chmod 711 "$folder"
 {
   go test ./internal/revocation -run '^$' -bench .
-  go test ./internal/app -run '^$' -bench '^Benchmark(MillionRevoked|Replicas)$' -benchtime 100x
+  go test ./internal/app -run '^$' -bench '^BenchmarkMillionRevoked$' -benchtime 600x -count 3 -cpu 1
+  go test ./internal/app -run '^$' -bench '^BenchmarkReplicas$' -benchtime 20x
   go test ./internal/postgres -run '^$' -bench '^BenchmarkRevoke$' -benchtime 3x -timeout 2h -args -records "${1:-10000000}" -records-folder "$folder"
 } | grep -v '^\(goos\|goarch\|pkg\|PASS\)'

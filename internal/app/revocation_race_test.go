@@ -135,9 +135,9 @@ func (r *replicas) round(round int) (late, lost int) {
 	}
 	order, all := exchange.Revocation{By: "race", Cascade: true}, true // all: the foreign token is meant too
 	switch kind := round % 3; {
-	case round%20 == 3: // now and then: these reach the trees of all rounds
+	case round%100 == 3: // now and then: these reach the trees of all rounds
 		order.Client, all = "gw", false
-	case round%20 == 4:
+	case round%100 == 4:
 		order.Policy, all = "p", false // the root's, so that the rest is reached as its descendants
 	case kind == 0:
 		order.Exchange, all = r.id(root), false

@@ -172,6 +172,6 @@ func TestWatchComesBackAndReportsAll(t *testing.T) {
 	expect(t, heard, "catalog 0")
 	execute(t, d.OwnerURL, "UPDATE revisions SET revision = 5 WHERE topic = 'catalog'")
 	expect(t, heard, "catalog 5")
-	execute(t, d.AppURL, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%revisions%' AND pid <> pg_backend_pid()")
+	execute(t, d.AppURL, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%revisions%' AND pid <> pg_backend_pid() AND datname = current_database()")
 	expect(t, heard, "catalog 5")
 }
