@@ -144,11 +144,11 @@ func (in *inspection) enforced() []*catalog.Of[catalog.ExchangePolicy] {
 
 // reads is what the rules read.
 func (in *inspection) reads(kind expr.Kind, rules []catalog.Rule) (all Reading) {
-	if in.Options.Claims == nil {
+	if in.Claims == nil {
 		return all
 	}
 	for _, rule := range rules {
-		one := in.Options.Claims(kind, rule.Expression)
+		one := in.Claims(kind, rule.Expression)
 		all.Claims, all.Subjects = append(all.Claims, one.Claims...), append(all.Subjects, one.Subjects...)
 		all.Vacuous = append(all.Vacuous, one.Vacuous...)
 	}

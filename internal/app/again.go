@@ -54,6 +54,7 @@ func (a *App) past(ctx context.Context, revision int64) (*rehearsal.Stage, error
 		Fetch: noNetwork{}, Rules: compileIssuer(a.expressions), Issuer: a.cfg.Issuer, Clock: a.clock, Skew: a.cfg.ClockSkew, CacheBytes: -1,
 	})
 	return &rehearsal.Stage{
-		World: world(snapshot, list, a.engine), Issuer: a.cfg.Issuer, Snapshot: snapshot, Compile: a.engine.Compile,
+		World:  world(snapshot, list, a.engine), //nolint:contextcheck // nothing is fetched for the past
+		Issuer: a.cfg.Issuer, Snapshot: snapshot, Compile: a.engine.Compile,
 	}, nil
 }

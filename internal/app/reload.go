@@ -87,23 +87,30 @@ func (a *App) refresh() {
 
 // watch follows what other replicas write.
 func (a *App) watch(ctx context.Context) {
-	a.db.Watch(ctx, postgres.Watcher{Changed: func(topic string, revision int64) {
-		var err error
-		switch topic {
-		case "catalog":
-			if a.catalog.Current().Revision == revision {
-				return
-			}
-			if err = a.reload(ctx); err == nil {
-				a.refresh()
-			}
-		case "keys":
-			err = a.ring.Reload(ctx)
-		}
+	a.db.Watch(ctx, postgres.Watcher{Changed: func(topic string, revision int64) error {
+		err := a.follow(ctx, topic, revision)
 		if err != nil && ctx.Err() == nil {
-			a.log.Error("a change could not be loaded; what was in force stays", "topic", topic, "error", err)
+			a.log.Error("a change could not be loaded; what was in force stays until it is", "topic", topic, "error", err)
 		}
+		return err
 	}})
+}
+
+// follow loads what has a new revision.
+func (a *App) follow(ctx context.Context, topic string, revision int64) error {
+	switch topic {
+	case postgres.TopicCatalog:
+		if a.catalog.Current().Revision == revision {
+			return nil
+		}
+		if err := a.reload(ctx); err != nil {
+			return err
+		}
+		a.refresh()
+	case postgres.TopicKeys:
+		return a.ring.Reload(ctx)
+	}
+	return nil
 }
 
 // keepPartitions sees to it that the records of the coming months have their

@@ -142,7 +142,7 @@ func (p plan) each(to []byte, v reflect.Value, starts func(name string, at int))
 
 // empty is what omitempty leaves out.
 func empty(v reflect.Value) bool {
-	switch v.Kind() { //nolint:exhaustive // as encoding/json has it
+	switch v.Kind() {
 	case reflect.String, reflect.Slice, reflect.Map, reflect.Array:
 		return v.Len() == 0
 	case reflect.Struct:

@@ -15,7 +15,7 @@ const (
 
 // wantsToken describes a form of the endpoints for one token that cannot be
 // read.
-const wantsToken = "the request is malformed: it must be a POST of a form in which token occurs once, with one way of client authentication" //nolint:gosec // G101: a text, no credential
+const wantsToken = "the request is malformed: it must be a POST of a form in which token occurs once, with one way of client authentication"
 
 // introspectEndpoint is that of RFC 7662 §2.
 func introspectEndpoint() *endpoint {

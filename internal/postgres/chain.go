@@ -18,6 +18,10 @@ import (
 // lockClass keeps the advisory locks of writers apart from others.
 const lockClass = 0x57a17
 
+// hanging is when PostgreSQL ends the transaction of a writer that has stopped in
+// the middle of one, so that it stands in the way of no revocation.
+const hanging = "1s"
+
 // chain is a claimed row of writers. It has a connection of its own, so that
 // the pool's callers cannot keep records waiting, and holds the advisory lock
 // of the writer's number as long as that connection lives: when the process
@@ -38,7 +42,9 @@ type chain struct {
 // so the head it answers is final. A session that does not commit durably is
 // refused.
 func (db *DB) Claim(ctx context.Context) (audit.Chain, error) {
-	conn, err := pgx.ConnectConfig(ctx, db.config)
+	config := db.config.Copy()
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = hanging
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, failed("connect to write records", err)
 	}

@@ -25,11 +25,13 @@ const (
 
 // unavailableClasses are the SQLSTATE classes (the first two characters) that
 // blame the server or the connection: connection exception, insufficient
-// resources, operator intervention, system error. readOnly is a primary that
-// became a standby, or is out of room.
-var unavailableClasses = []string{"08", "53", "57", "58"}
-
-const readOnly = "25006"
+// resources, operator intervention, system error. Two of another class do too:
+// a primary that became a standby (read_only_sql_transaction), and a session
+// that was ended since it hung (idle_in_transaction_session_timeout).
+var (
+	unavailableClasses = []string{"08", "53", "57", "58"}
+	unavailableStates  = []string{"25006", "25P03"}
+)
 
 // lost are the errors that a connection ends with.
 var lost = []error{context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed, pgconn.ErrConnClosed}
@@ -62,7 +64,7 @@ func failed(doing string, err error) error {
 func isUnavailable(err error) bool {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
-		return server.Code == readOnly || slices.Contains(unavailableClasses, server.Code[:2])
+		return slices.Contains(unavailableStates, server.Code) || slices.Contains(unavailableClasses, server.Code[:2])
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error // timeouts too

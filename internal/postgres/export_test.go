@@ -1,4 +1,21 @@
 package postgres
 
+import (
+	"context"
+
+	"github.com/strait-sts/strait/internal/audit"
+)
+
 // RevocationLock is the lock of who revokes.
 const RevocationLock = revocationLock
+
+// Hang takes the lock of revocations on the chain's connection, as an append
+// does, and stops there.
+func Hang(ctx context.Context, of audit.Chain) error {
+	conn := of.(*chain).conn
+	if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	_, err := conn.Exec(ctx, lockRevocations, revocationLock)
+	return err
+}

@@ -212,7 +212,7 @@ func (db *DB) Lineage(ctx context.Context, id string, nodes, hops int) ([]audit.
 	if err != nil {
 		return nil, ErrNotFound
 	}
-	at := time.UnixMilli(int64(binary.BigEndian.Uint64(key.Bytes[:8]) >> 16)) //nolint:gosec // G115: 48 bits (RFC 9562 §5.7)
+	at := time.UnixMilli(int64(binary.BigEndian.Uint64(key.Bytes[:8]) >> 16)) // RFC 9562 §5.7
 	var found []audit.Row
 	err = pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, byIndex); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/strait-sts/strait/internal/audit"
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/pgserver"
 	"github.com/strait-sts/strait/internal/postgres"
@@ -399,6 +400,24 @@ func TestRevocationGivesUpBehindAHangingReplica(t *testing.T) {
 	}
 	if result, err := set.Revoke(t.Context(), exchange.Revocation{Client: "late", Cascade: true}); err != nil || result.Tokens != 1 {
 		t.Errorf("then: %+v, %v", result, err)
+	}
+}
+
+// TestAHangingReplicaIsCutOff: a writer that stopped in the middle of an append
+// keeps no revocation waiting for long, and writes nothing once it goes on.
+func TestAHangingReplicaIsCutOff(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	chain := claimedChain(t, open(t, d.AppURL))
+	if err := postgres.Hang(t.Context(), chain); err != nil {
+		t.Fatal(err)
+	}
+	set := setOn(db, time.Now)
+	if _, err := set.Revoke(t.Context(), exchange.Revocation{Client: "edge", Cascade: true}); err != nil {
+		t.Errorf("the revocation waited in vain: %v", err)
+	}
+	if err := chain.Append(t.Context(), []audit.Row{following(t, chain.Head())}); !errors.Is(err, postgres.ErrUnavailable) {
+		t.Errorf("appended with %v", err)
 	}
 }
 

@@ -91,15 +91,24 @@ func TestOneActiveKeyAPurposeAndAlgorithm(t *testing.T) {
 	}
 }
 
-// watched collects what a watch reports until the test ends.
-func watched(t *testing.T, db *postgres.DB) <-chan string {
+// watched collects what a watch reports until the test ends; what is reported
+// cannot be loaded so often as fails says.
+func watched(t *testing.T, db *postgres.DB, fails ...string) <-chan string {
 	t.Helper()
 	heard := make(chan string, 64)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		db.Watch(ctx, postgres.Watcher{Changed: func(topic string, revision int64) { heard <- fmt.Sprint(topic, " ", revision) }})
+		db.Watch(ctx, postgres.Watcher{Changed: func(topic string, revision int64) error {
+			told := fmt.Sprint(topic, " ", revision)
+			heard <- told
+			if i := slices.Index(fails, told); i >= 0 {
+				fails = slices.Delete(fails, i, i+1)
+				return errors.New("it cannot be loaded now")
+			}
+			return nil
+		}})
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	return heard
@@ -147,6 +156,23 @@ func TestWatchDoesNotNeedNotify(t *testing.T) {
 	expect(t, heard, "catalog 0")
 	execute(t, d.OwnerURL, "UPDATE revisions SET revision = 9 WHERE topic = 'catalog'")
 	expect(t, heard, "catalog 9")
+}
+
+// A change that could not be loaded is told again until it was, with nobody
+// changing anything.
+func TestWatchTellsAgainWhatCouldNotBeLoaded(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	heard := watched(t, db, "catalog 3", "catalog 3")
+	expect(t, heard, "catalog 0")
+	execute(t, d.OwnerURL, "UPDATE revisions SET revision = 3 WHERE topic = 'catalog'")
+	for range 3 {
+		expect(t, heard, "catalog 3")
+	}
+	execute(t, d.OwnerURL, "UPDATE revisions SET revision = 4 WHERE topic = 'catalog'")
+	if next := <-heard; next != "catalog 4" {
+		t.Errorf("%s is told again though it was loaded", next)
+	}
 }
 
 func TestForgedNotificationChangesNothing(t *testing.T) {

@@ -22,8 +22,9 @@ type Watcher struct {
 	// Asking: the revisions are about to be read.
 	Asking func()
 	// Changed: a topic's revision moved. Every topic is told once after each
-	// connect, since anything may have happened before. It is to load the topic.
-	Changed func(topic string, revision int64)
+	// connect, since anything may have happened before. It is to load the topic;
+	// after an error it is told again at the next reading.
+	Changed func(topic string, revision int64) error
 	// Read: these are all revisions, some time after Asking. It is called after
 	// Changed, for each reading, also where nothing moved.
 	Read func(revisions map[string]int64)
@@ -83,9 +84,8 @@ func report(ctx context.Context, conn *pgx.Conn, seen map[string]int64, w Watche
 		if known, ok := seen[topic]; ok && known == revision {
 			continue
 		}
-		seen[topic] = revision
-		if w.Changed != nil {
-			w.Changed(topic, revision)
+		if w.Changed == nil || w.Changed(topic, revision) == nil {
+			seen[topic] = revision
 		}
 	}
 	if w.Read != nil {

@@ -139,6 +139,8 @@ func (a *Answer) adviseToken(role exchange.Role, fault exchange.Fault) (mend str
 		return "get a token for one of the audiences that issuer and policy name; a token of ours: have the client serve its target", lacks("aud")
 	case exchange.Expired, exchange.TooOld, exchange.Inactive, exchange.Replayed:
 		return "get a fresh token", nil
+	case exchange.Revoked:
+		return "get a token that is not revoked; strait revoke list says by which order it was", nil
 	case exchange.NotYetValid:
 		return "check the clocks of both sides, or wait", nil
 	case exchange.RuleFailed:

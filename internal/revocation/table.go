@@ -132,5 +132,5 @@ func (t *table) take(seed maphash.Seed, from *table, now int64) {
 
 // seconds fits an instant into its 32 bits, which end in 2106.
 func seconds(at int64) uint32 {
-	return uint32(min(max(at, 1), 1<<32-1)) //nolint:gosec // G115: bounded just now
+	return uint32(min(max(at, 1), 1<<32-1))
 }

@@ -134,11 +134,11 @@ func knows(of *exchange.RecordParty) func([]string) bool {
 			case "iss", "sub", "jti":
 				return true
 			case "iat":
-				return of.IssuedAt != 0 || of.Issuer == exchange.SelfIssuer || of.Kept.Knows(path)
+				return of.IssuedAt != 0 || of.Issuer == exchange.SelfIssuer || of.Knows(path)
 			case "exp":
 				return true
 			}
 		}
-		return of.Kept.Knows(path)
+		return of.Knows(path)
 	}
 }

@@ -17,6 +17,7 @@ import (
 // Format is how a command prints: one of the values of -o.
 type Format string
 
+// The formats.
 const (
 	FormatTable Format = "table"
 	FormatJSON  Format = "json"
