@@ -116,3 +116,23 @@ func TestARevocationOvertakesAnExchange(t *testing.T) {
 		}
 	}
 }
+
+// The token of a client for itself is one of the subject client:ID: an order for
+// that subject finds it by its record, as it does any other.
+func TestAClientsOwnTokenIsRecordedWithItsSubject(t *testing.T) {
+	t.Parallel()
+	s := newStory()
+	s.req.Grant, s.req.Subject = exchange.GrantClientCredentials, exchange.Presented{}
+	s.req.Client.Grants = []exchange.GrantType{exchange.GrantClientCredentials}
+	s.ceiling.Policy.Flow = exchange.FlowClient
+	if _, err := s.service.Exchange(t.Context(), s.req); err != nil {
+		t.Fatal(err)
+	}
+	rec := s.records[0]
+	if rec.Subject == nil || rec.Subject.Issuer != exchange.SelfIssuer || rec.Subject.Subject != "client:edge-1" {
+		t.Errorf("recorded for %+v", rec.Subject)
+	}
+	if issued := rec.IssuedToken(); issued.Subject != "client:edge-1" {
+		t.Errorf("the issued token is of %q", issued.Subject)
+	}
+}
