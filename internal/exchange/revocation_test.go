@@ -14,6 +14,7 @@ type revoked struct {
 	revision int64
 	tokens   []*exchange.Token
 	stopped  bool
+	alone    bool
 	err      error
 }
 
@@ -26,6 +27,7 @@ func (r *revoked) State(time.Time) (exchange.RevocationState, error) {
 func (r *revoked) Revision() int64                { return r.revision }
 func (r *revoked) Revoked(t *exchange.Token) bool { return slices.Contains(r.tokens, t) }
 func (r *revoked) Stopped(*exchange.Record) bool  { return r.stopped }
+func (r *revoked) Alone() bool                    { return r.alone }
 
 // delegated is a story with an actor token, both tokens ours.
 func delegated() *story {

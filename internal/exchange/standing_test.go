@@ -143,3 +143,14 @@ func TestACutOffReplicaDoesNotCallAnUnknownSignatureRevoked(t *testing.T) {
 		t.Errorf("%v, %v, %d orders", done, err, len(*orders))
 	}
 }
+
+// A token that an administrator revoked alone is revoked once more by its client,
+// since its children are still to be reached.
+func TestATokenThatWasRevokedAloneIsRevokedWithItsChildren(t *testing.T) {
+	t.Parallel()
+	s, state, orders := shown()
+	state.tokens, state.alone = []*exchange.Token{s.subject}, true
+	if done, err := s.service.RevokeToken(t.Context(), s.req); !done || err != nil || len(*orders) != 1 || !(*orders)[0].Cascade {
+		t.Errorf("%v, %v, %v", done, err, *orders)
+	}
+}

@@ -441,3 +441,19 @@ func TestALookupAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestAloneEndsWithTheLastTokenThatWasRevokedSo(t *testing.T) {
+	t.Parallel()
+	whole, alone := numbered(1, noon.Add(3*time.Hour)), numbered(2, noon.Add(time.Hour))
+	alone.Alone = true
+	s := New(Options{Store: &memory{}, Clock: time.Now, Steady: time.Now, Rand: rand.Reader}).state.Load()
+	if s = s.with(Increment{Revision: 1, Tokens: []Token{whole}}, noon); s.Alone() {
+		t.Error("alone by an order that cascades")
+	}
+	if s = s.with(Increment{Revision: 2, Tokens: []Token{alone}}, noon); !s.Alone() || !s.pruned(noon).Alone() {
+		t.Error("not alone")
+	}
+	if s.pruned(noon.Add(time.Hour)).Alone() {
+		t.Error("alone when it is over")
+	}
+}

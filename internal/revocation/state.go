@@ -14,6 +14,7 @@ type state struct {
 	seed     maphash.Seed
 	tokens   layers
 	rules    rules
+	alone    int64 // until then there may be children of a token that was revoked alone
 }
 
 // rule is what the orders with one selector come to: the latest wins.
@@ -41,6 +42,9 @@ func (s *state) Revoked(t *exchange.Token) bool {
 		s.before(Selector{KindSubject, exchange.SelfIssuer, t.Subject}, t.IssuedAt) ||
 		s.before(Selector{KindIssuer, "", exchange.SelfIssuer}, t.IssuedAt)
 }
+
+// Alone says that a token may have been revoked without its children.
+func (s *state) Alone() bool { return s.alone > 0 }
 
 // Stopped says whether an order reaches what rec is about to issue, other than
 // by its subject and actor token.
@@ -87,6 +91,11 @@ func (s *state) with(in Increment, now time.Time) *state {
 	next := *s
 	next.revision = in.Revision
 	next.tokens = s.tokens.with(s.seed, in.Tokens, now.Unix())
+	for _, token := range in.Tokens {
+		if token.Alone {
+			next.alone = max(next.alone, token.Until)
+		}
+	}
 	if len(in.Orders) > 0 {
 		next.rules = maps.Clone(s.rules)
 		if next.rules == nil {
@@ -103,6 +112,9 @@ func (s *state) with(in Increment, now time.Time) *state {
 func (s *state) pruned(now time.Time) *state {
 	next := *s
 	next.tokens = s.tokens.pruned(s.seed, now.Unix())
+	if next.alone <= now.Unix() {
+		next.alone = 0
+	}
 	next.rules = maps.Clone(s.rules)
 	maps.DeleteFunc(next.rules, func(_ Selector, r rule) bool { return !r.until.After(now) })
 	return &next
