@@ -1,11 +1,13 @@
 package postgres_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -493,4 +495,30 @@ func TestChildrenOfATokenRevokedAloneAreReachedByALaterOrder(t *testing.T) {
 	if state, err := aged.State(later); err != nil || state.Alone() {
 		t.Errorf("long over, and still alone: %v", err)
 	}
+}
+
+// TestAFloodOfRevocationsKeepsNobodyFromReadingThem: records that wait for a newer
+// state, and the other replicas' news, need a connection of the pool too.
+func TestAFloodOfRevocationsKeepsNobodyFromReadingThem(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	tx := newForest(t, d).inFlight(&issue{ID: newID(t, time.Now())})
+	set := setOn(db, time.Now)
+	var flood sync.WaitGroup
+	for range 40 {
+		flood.Go(func() { _, _ = set.Revoke(t.Context(), exchange.Revocation{Client: "late", Cascade: true}) })
+	}
+	for db.Stats().InUse < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	waiting(t, d.AppURL)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if _, err := db.Since(ctx, 0, time.Now()); err != nil {
+		t.Errorf("the revocations could not be read: %v", err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	flood.Wait()
 }
