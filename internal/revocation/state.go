@@ -11,6 +11,7 @@ import (
 // state is what is revoked at a revision. It never changes.
 type state struct {
 	revision int64
+	read     time.Time // by the steady clock: the store had shown it before
 	seed     maphash.Seed
 	tokens   layers
 	rules    rules
@@ -103,6 +104,20 @@ func (s *state) with(in Increment, now time.Time) *state {
 		}
 		for _, order := range in.Orders {
 			next.rules.add(order)
+		}
+	}
+	return &next
+}
+
+// rewound is the state of a store that has lost its newest revisions: what was
+// revoked stays so, and revisions above the one it is at now mean others.
+func (s *state) rewound(revision int64) *state {
+	next := *s
+	next.revision, next.rules = revision, maps.Clone(s.rules)
+	for selector, r := range next.rules {
+		if r.present > revision {
+			r.present = 0
+			next.rules[selector] = r
 		}
 	}
 	return &next
