@@ -59,6 +59,9 @@ func (in *reached) run(ctx context.Context, p *console.Process) error {
 	if in.query.Scope == "" && in.query.Target == "" {
 		return console.Usage("--to or --to-target is needed: which scope, at which target?")
 	}
+	if in.query.Ways < 1 || in.query.Ways > analysis.MaxWays {
+		return console.Usage("--limit: want 1 to %d", analysis.MaxWays)
+	}
 	answer, err := in.answer(ctx, p)
 	if err != nil {
 		return err
