@@ -54,6 +54,9 @@ type Answer struct {
 	// at a target that it was at: nothing follows from there that did not before.
 	Ways      []Way `json:"ways"`
 	Truncated bool  `json:"truncated"` // there are more ways than are shown
+	// UnknownScope says that no target has the scope in its catalogue: nobody can
+	// end up with it, and most likely it is mistyped.
+	UnknownScope bool `json:"unknownScope,omitempty"`
 }
 
 // Way is a chain of exchanges: each hop presents what the one before issued.
@@ -95,7 +98,7 @@ func Reach(s *catalog.Snapshot, now time.Time, q Query) (*Answer, error) {
 	search := newSearch(g, q)
 	origins := newNumbers[Origin]()
 	ends := g.closure(&origins, begins, search.leads).ends()
-	answer := &Answer{Revision: s.Revision, Time: now, Reached: []Reached{}, Ways: []Way{}}
+	answer := &Answer{Revision: s.Revision, Time: now, Reached: []Reached{}, Ways: []Way{}, UnknownScope: q.unknown(s)}
 	for at, who := range ends {
 		if q.wants(at) {
 			answer.Reached = append(answer.Reached, listed(&origins, at, who, who)...)
@@ -126,6 +129,12 @@ func (q *Query) check(s *catalog.Snapshot) error {
 		return fmt.Errorf("%w: 1 to %d ways can be shown", ErrQuery, MaxWays)
 	}
 	return nil
+}
+
+// unknown says whether no target has the scope in its catalogue.
+func (q *Query) unknown(s *catalog.Snapshot) bool {
+	has := func(t *catalog.Of[catalog.Target]) bool { return slices.Contains(t.Spec.Scopes, q.Scope) }
+	return q.Scope != "" && !slices.ContainsFunc(s.Targets(), has)
 }
 
 func (q *Query) wants(at goal) bool {

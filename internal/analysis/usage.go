@@ -38,8 +38,8 @@ type UsageWindow struct {
 	Since time.Time `json:"since"` // later than asked where the log tells no more
 }
 
-// minUsage is the least time in which something can be called unused.
-const minUsage = 7 * 24 * time.Hour
+// MinUsage is the least time in which something can be called unused.
+const MinUsage = 7 * 24 * time.Hour
 
 func usageRules() []Rule {
 	const why = "What nobody needs is still there for whoever comes to hold a token or a credential of it (RFC 9700 §2.3). "
@@ -75,7 +75,7 @@ func (in *inspection) unused(u Used, from time.Time) (days int, unused bool) {
 		since = from
 	}
 	age := in.Now.Sub(since)
-	if last, used := in.Usage.Last[u]; age < minUsage || used && !last.Before(since) {
+	if last, used := in.Usage.Last[u]; age < MinUsage || used && !last.Before(since) {
 		return 0, false
 	}
 	return int(age / (24 * time.Hour)), true

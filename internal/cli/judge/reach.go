@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strconv"
 
@@ -58,9 +59,15 @@ func (in *reached) run(ctx context.Context, p *console.Process) error {
 	if in.query.Scope == "" && in.query.Target == "" {
 		return console.Usage("--to or --to-target is needed: which scope, at which target?")
 	}
+	if in.query.Ways < 1 || in.query.Ways > analysis.MaxWays {
+		return console.Usage("--limit: want 1 to %d", analysis.MaxWays)
+	}
 	answer, err := in.answer(ctx, p)
 	if err != nil {
 		return err
+	}
+	if answer.UnknownScope {
+		p.Note("strait: no target has the scope %q in its catalogue: check the word\n", in.query.Scope)
 	}
 	if in.output != console.FormatTable {
 		return console.PrintValue(p.Out, in.output, answer)
@@ -92,6 +99,9 @@ func (in *reached) answer(ctx context.Context, p *console.Process) (*analysis.An
 		}
 	}
 	body, err := c.Reach(ctx, parameters)
+	if client.Is(err, http.StatusBadRequest) {
+		err = console.WrongUsage(err)
+	}
 	if err != nil {
 		return nil, err
 	}
