@@ -102,21 +102,17 @@ func shaped(p *catalog.ExchangePolicy) bool {
 	case exchange.FlowClient:
 		return p.Subject == nil
 	case exchange.FlowDelegation:
-		return p.Subject != nil && actorFrom(p.Actor) != actorNone
+		return p.Subject != nil && p.Actor.Who() != catalog.ActorNone
 	case exchange.FlowDownscope, exchange.FlowFederation:
-		return p.Subject != nil && actorFrom(p.Actor) == actorNone
+		return p.Subject != nil && p.Actor.Who() == catalog.ActorNone
 	}
 	return false
-}
-
-func suspends(p *catalog.ExchangePolicy) bool {
-	return p.Review != nil && p.Review.OnOverdue == "suspend"
 }
 
 // suspendedAt: the day of reviewBy itself is still in time.
 func suspendedAt(p *catalog.Of[catalog.ExchangePolicy], now time.Time) bool {
 	day := p.Governance.ReviewBy
-	return suspends(p.Spec) && day != nil && !now.Before(day.Time.AddDate(0, 0, 1))
+	return p.Spec.Suspends() && day != nil && !now.Before(day.Time.AddDate(0, 0, 1))
 }
 
 // add puts every move of the policy into the graph.
@@ -159,7 +155,7 @@ func (g *graph) mayAsk(c *catalog.Of[catalog.Client], p *catalog.ExchangePolicy)
 	if exchange.Flow(p.Flow) == exchange.FlowClient {
 		grant = "client_credentials"
 	}
-	return alive(c.Object, c.Spec.Mode, g.now) && slices.Contains(c.Spec.Grants, grant)
+	return c.Alive(c.Spec.Mode, g.now) && slices.Contains(c.Spec.Grants, grant)
 }
 
 // issuersOf are the issuers whose tokens the policy can take: in force, accepted
@@ -181,13 +177,13 @@ func (g *graph) issuersOf(p *catalog.ExchangePolicy) []string {
 }
 
 func (g *graph) speaks(i *catalog.Of[catalog.TrustedIssuer], as string) bool {
-	return alive(i.Object, i.Spec.Mode, g.now) && slices.Contains(i.Spec.AcceptAs, as)
+	return i.Alive(i.Spec.Mode, g.now) && slices.Contains(i.Spec.AcceptAs, as)
 }
 
 // hasActor: where an actor token is required, an issuer in force can give one.
 // Whose it may be, tokens and conditions say.
 func (g *graph) hasActor(a *catalog.PolicyActor) bool {
-	return actorFrom(a) != actorToken || slices.ContainsFunc(a.Issuers, func(name string) bool {
+	return a.Who() != catalog.ActorToken || slices.ContainsFunc(a.Issuers, func(name string) bool {
 		i := g.Issuer(name)
 		return name == exchange.SelfIssuer || i != nil && g.speaks(i, "actor")
 	})
@@ -200,7 +196,7 @@ type proof struct{ held, gives string }
 // proves it. An empty allow gives a token without scope, whatever is held.
 func (g *graph) scopes(p *catalog.ExchangePolicy, c *catalog.Client, target string) []proof {
 	t := g.Target(target)
-	if t == nil || !alive(t.Object, t.Spec.Mode, g.now) {
+	if t == nil || !t.Alive(t.Spec.Mode, g.now) {
 		return nil
 	}
 	if len(p.Scopes.Allow) == 0 {

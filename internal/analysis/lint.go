@@ -126,11 +126,6 @@ func (f finding) as(s Severity) finding {
 	return f
 }
 
-// alive says whether an object of this mode has effect.
-func alive(o catalog.Object, mode catalog.Mode, now time.Time) bool {
-	return mode != catalog.ModeDisabled && !o.Expired(now)
-}
-
 // enforced are the policies that decide; what is expired denies, and so decides.
 func (in *inspection) enforced() []*catalog.Of[catalog.ExchangePolicy] {
 	var all []*catalog.Of[catalog.ExchangePolicy]

@@ -167,7 +167,7 @@ func (in *inspection) effective(p *catalog.Of[catalog.ExchangePolicy]) time.Dura
 func (in *inspection) lifetimes() {
 	for _, p := range in.enforced() {
 		if life := in.effective(p); life > longLifetime {
-			in.find(p.Object, "/spec/issue/lifetime", "tokens live for %s", short(life)).fix("5m is a good lifetime: whoever needs more exchanges again")
+			in.find(p.Object, "/spec/issue/lifetime", "tokens live for %s", catalog.Duration(life)).fix("5m is a good lifetime: whoever needs more exchanges again")
 		}
 	}
 }
@@ -175,7 +175,7 @@ func (in *inspection) lifetimes() {
 func (in *inspection) briefLifetimes() {
 	for _, p := range in.enforced() {
 		if life := in.effective(p); life > 0 && life < shortLifetime {
-			in.find(p.Object, "/spec/issue/lifetime", "tokens live for %s, too short for the caches of gateways", short(life)).
+			in.find(p.Object, "/spec/issue/lifetime", "tokens live for %s, too short for the caches of gateways", catalog.Duration(life)).
 				fix("5m is a good lifetime; keep this where each call must be decided anew")
 		}
 	}
@@ -230,13 +230,4 @@ func (in *inspection) noDenyTest() {
 			in.find(p.Object, "", "no test has the policy deny anything").fix("add a test that expects denied: docs/testing.md shows one")
 		}
 	}
-}
-
-// short writes a duration as manifests do: 2h, not 2h0m0s.
-func short(d time.Duration) string {
-	text, err := catalog.Duration(d).MarshalText()
-	if err != nil {
-		return d.String()
-	}
-	return string(text)
 }

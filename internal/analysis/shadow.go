@@ -108,32 +108,17 @@ func (in *inspection) takesAudiences(q, p *catalog.PolicySubject, issuer string)
 // hidesActor: whatever p's actor rules let through, q's do. A client is no actor
 // of its own token, which only "none" takes.
 func hidesActor(q, p *catalog.PolicyActor, issuer string) bool {
-	added := actorFrom(q) == actorClient || actorFrom(q) == actorAny // where no token is sent
-	switch actorFrom(p) {
-	case actorNone: // no actor token, and no may_act
-		return actorFrom(q) == actorNone || added && len(q.Conditions) == 0 && issuer != exchange.SelfIssuer
-	case actorClient:
+	added := q.Who() == catalog.ActorClient || q.Who() == catalog.ActorAny // where no token is sent
+	switch p.Who() {
+	case catalog.ActorNone: // no actor token, and no may_act
+		return q.Who() == catalog.ActorNone || added && len(q.Conditions) == 0 && issuer != exchange.SelfIssuer
+	case catalog.ActorClient:
 		return added && rulesWithin(q.Conditions, p.Conditions)
-	case actorToken:
-		return (actorFrom(q) == actorToken || actorFrom(q) == actorAny) && sameActor(q, p)
+	case catalog.ActorToken:
+		return (q.Who() == catalog.ActorToken || q.Who() == catalog.ActorAny) && sameActor(q, p)
 	default:
-		return actorFrom(q) == actorAny && sameActor(q, p)
+		return q.Who() == catalog.ActorAny && sameActor(q, p)
 	}
-}
-
-// The words of actor.from.
-const (
-	actorNone   = "none"
-	actorClient = "client"
-	actorToken  = "token"
-	actorAny    = "any"
-)
-
-func actorFrom(a *catalog.PolicyActor) string {
-	if a == nil || a.From == "" {
-		return actorNone
-	}
-	return a.From
 }
 
 // sameActor: conditions also open the door to strangers' actors, so that fewer
