@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -122,7 +123,7 @@ func (in *inspection) genericAudience() {
 	for _, i := range in.Issuers() {
 		for n, audience := range i.Spec.Audiences {
 			if generic(audience, i.Spec.Issuer) && i.Alive(i.Spec.Mode, in.Now) {
-				in.find(i.Object, at("/spec/audiences", n), "%q is an audience that tokens for other services have too", audience).
+				in.find(i.Object, fmt.Sprintf("/spec/audiences/%d", n), "%q is an audience that tokens for other services have too", audience).
 					fix("have the issuer write an audience of your own, such as the URL of the gateway")
 			}
 		}
@@ -257,4 +258,9 @@ func (in *inspection) overdue() {
 		in.find(e.Object, "/governance/reviewBy", "the review was due on %s%s", day.Time.Format(time.DateOnly), effect).as(severity).
 			fix("look at it with its owner, %s, and set the next date", e.Governance.Owner)
 	}
+}
+
+// meet says whether the lists have a word in common.
+func meet(a, b []string) bool {
+	return slices.ContainsFunc(a, func(word string) bool { return slices.Contains(b, word) })
 }

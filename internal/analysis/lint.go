@@ -8,6 +8,7 @@ import (
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/expr"
+	"github.com/strait-sts/strait/internal/reach"
 )
 
 // Reading is what an expression names of tokens: claims, and whose mapped subject
@@ -76,15 +77,14 @@ type inspection struct {
 	*catalog.Snapshot
 	Options
 
-	reach *closure
+	reach *reach.Whole
 	rule  Rule // whose turn it is
 	found []Finding
 }
 
 // Lint holds every rule against the snapshot, as it is at the instant.
 func Lint(s *catalog.Snapshot, o Options) *Report {
-	origins := newNumbers[Origin]()
-	in := &inspection{Snapshot: s, Options: o, reach: newGraph(s, o.Now).closure(&origins, anybody, anywhere)}
+	in := &inspection{Snapshot: s, Options: o, reach: reach.Everything(s, o.Now)}
 	for _, rule := range Rules() {
 		if rule.check != nil {
 			in.rule = rule

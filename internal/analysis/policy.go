@@ -108,7 +108,7 @@ func (in *inspection) proveGrant() {
 // sharedScopes: a token of ours for one target proves, by the scope's name alone,
 // the same name at another.
 func (in *inspection) sharedScopes() {
-	obtains := in.reach.obtains()
+	obtains := in.reach.Obtains()
 	for _, p := range in.enforced() {
 		s := p.Spec.Subject
 		if s == nil || !slices.Contains(s.Issuers, exchange.SelfIssuer) || p.Spec.Scopes.Prove != string(exchange.ProveSame) {
@@ -127,6 +127,14 @@ func (in *inspection) sharedScopes() {
 	}
 }
 
+func (in *inspection) neverMatches() {
+	for _, p := range in.enforced() {
+		if why := in.reach.NeverWhy(p); why != "" {
+			in.find(p.Object, "", "%s", why).fix("mend what stands in its way, or set mode: disabled and delete it")
+		}
+	}
+}
+
 // presentable are the targets whose tokens one of the clients may present: those
 // that it serves, and those that it can have tokens for.
 func (in *inspection) presentable(clients []string, obtains map[string][]string) []string {
@@ -137,7 +145,8 @@ func (in *inspection) presentable(clients []string, obtains map[string][]string)
 		}
 		all = append(all, obtains[name]...)
 	}
-	return unique(all)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // shared are the scopes that both targets have, of those allowed.

@@ -1,65 +1,25 @@
 package analysis
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/reach"
 )
 
 // A policy is shadowed where, for each of its clients and issuers, one policy
 // before it takes everything that it takes. That is sound, not complete: several
 // policies that only together take everything are not found.
 
-// pair is what a policy is found by.
-type pair struct{ client, issuer string }
-
-// ranked are the enforced policies by client and issuer ("" for a client flow),
-// in the order in which they decide.
-func ranked(policies []*catalog.Of[catalog.ExchangePolicy]) map[pair][]*catalog.Of[catalog.ExchangePolicy] {
-	sorted := slices.Clone(policies)
-	slices.SortStableFunc(sorted, before)
-	by := map[pair][]*catalog.Of[catalog.ExchangePolicy]{}
-	for _, p := range sorted {
-		for _, key := range pairs(p.Spec) {
-			by[key] = append(by[key], p)
-		}
-	}
-	return by
-}
-
-// before is the order in which policies decide: higher priority, then name.
-func before(a, b *catalog.Of[catalog.ExchangePolicy]) int {
-	return cmp.Or(cmp.Compare(b.Spec.Priority, a.Spec.Priority), strings.Compare(a.Metadata.Name, b.Metadata.Name))
-}
-
-func pairs(p *catalog.ExchangePolicy) []pair {
-	issuers := []string{""}
-	if p.Subject != nil {
-		issuers = p.Subject.Issuers
-	}
-	seen := map[pair]bool{}
-	var all []pair
-	for _, client := range p.Clients {
-		for _, issuer := range issuers {
-			if key := (pair{client, issuer}); !seen[key] {
-				seen[key] = true
-				all = append(all, key)
-			}
-		}
-	}
-	return all
-}
-
 func (in *inspection) shadowed() {
-	by := ranked(in.enforced())
+	by := reach.Ranked(in.enforced())
 	for _, p := range in.enforced() {
 		var hiders []string
-		for _, key := range pairs(p.Spec) {
+		for _, key := range reach.Pairs(p.Spec) {
 			i := slices.IndexFunc(by[key], func(q *catalog.Of[catalog.ExchangePolicy]) bool {
-				return q == p || in.hides(q.Spec, p.Spec, key.issuer)
+				return q == p || in.hides(q.Spec, p.Spec, key.Issuer)
 			})
 			if by[key][i] == p {
 				hiders = nil

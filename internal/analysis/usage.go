@@ -3,6 +3,7 @@ package analysis
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -165,7 +166,7 @@ func narrower(s catalog.PolicyScopes, idle []string) string {
 	}
 	if len(s.Map) > 0 {
 		var kept []string
-		for _, held := range sortedKeys(s.Map) {
+		for _, held := range slices.Sorted(maps.Keys(s.Map)) {
 			if proved := without(s.Map[held]); len(proved) > 0 {
 				kept = append(kept, fmt.Sprintf("%s: %s", scalar(held), flow(proved)))
 			}

@@ -1,4 +1,4 @@
-package analysis
+package reach
 
 import (
 	"cmp"
@@ -160,7 +160,7 @@ func (g *graph) onProof(m move) []Condition {
 // shadows finds the policies that stand before another.
 type shadows struct {
 	now time.Time
-	by  map[pair][]*catalog.Of[catalog.ExchangePolicy]
+	by  map[Pair][]*catalog.Of[catalog.ExchangePolicy]
 }
 
 func newShadows(g *graph) shadows {
@@ -170,18 +170,18 @@ func newShadows(g *graph) shadows {
 			enforced = append(enforced, p)
 		}
 	}
-	return shadows{g.now, ranked(enforced)}
+	return shadows{g.now, Ranked(enforced)}
 }
 
 // of are the policies that name what the move names, and decide before its own
 // where they hold.
 func (s shadows) of(m move, to token) []Condition {
 	var all []Condition
-	for _, p := range s.by[pair{to.client, m.issuer}] {
+	for _, p := range s.by[Pair{to.client, m.issuer}] {
 		if p == m.policy {
 			return all
 		}
-		if !slices.Contains(p.Spec.Targets, to.target) || p.Spec.Subject != nil && !meet(p.Spec.Subject.TokenTypes, m.policy.Spec.Subject.TokenTypes) {
+		if !slices.Contains(p.Spec.Targets, to.target) || p.Spec.Subject != nil && !takes(p.Spec.Subject, m.policy.Spec.Subject.TokenTypes...) {
 			continue
 		}
 		what := "decides first where it holds"

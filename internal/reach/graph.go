@@ -1,6 +1,7 @@
-package analysis
+package reach
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -169,11 +170,16 @@ func (g *graph) issuersOf(p *catalog.ExchangePolicy) []string {
 	}
 	return slices.DeleteFunc(unique(p.Subject.Issuers), func(name string) bool {
 		if name == exchange.SelfIssuer {
-			return exchange.Flow(p.Flow) == exchange.FlowFederation || !meet(p.Subject.TokenTypes, []string{"access_token", "jwt"})
+			return exchange.Flow(p.Flow) == exchange.FlowFederation || !takes(p.Subject, "access_token", "jwt")
 		}
 		i := g.Issuer(name)
-		return i == nil || !g.speaks(i, "subject") || !meet(p.Subject.TokenTypes, i.Spec.TokenTypes)
+		return i == nil || !g.speaks(i, "subject") || !takes(p.Subject, i.Spec.TokenTypes...)
 	})
+}
+
+// takes: the policy takes tokens of one of the types.
+func takes(s *catalog.PolicySubject, types ...string) bool {
+	return slices.ContainsFunc(types, func(t string) bool { return slices.Contains(s.TokenTypes, t) })
 }
 
 func (g *graph) speaks(i *catalog.Of[catalog.TrustedIssuer], as string) bool {
@@ -225,11 +231,17 @@ func provers(p *catalog.ExchangePolicy, scope string) []string {
 	case exchange.ProveSame:
 		return []string{scope}
 	case exchange.ProveMap:
-		return slices.DeleteFunc(sortedKeys(p.Scopes.Map), func(held string) bool { return !slices.Contains(p.Scopes.Map[held], scope) })
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(p.Scopes.Map)), func(held string) bool { return !slices.Contains(p.Scopes.Map[held], scope) })
 	case exchange.ProveGrant:
 		if exchange.Flow(p.Flow) == exchange.FlowFederation {
 			return []string{""}
 		}
 	}
 	return nil
+}
+
+// unique is the words in order, each once.
+func unique(words []string) []string {
+	sorted := slices.Sorted(slices.Values(words))
+	return slices.Compact(sorted)
 }
