@@ -285,6 +285,9 @@ func TestRevokingTwiceCountsOnce(t *testing.T) {
 	if err != nil || len(older) != 1 || older[0].ID != orders[2].ID {
 		t.Errorf("older: %+v, %v", older, err)
 	}
+	if in, err := db.Since(t.Context(), 0, now); err != nil || len(in.Orders) != 1 || len(in.Tokens) != 3 {
+		t.Errorf("to be loaded: %+v, %v; want the order for the client, and all tokens", in, err)
+	}
 	fresh := setOn(db, time.Now)
 	if err := fresh.Load(t.Context()); err != nil {
 		t.Fatal(err)

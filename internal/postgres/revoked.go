@@ -21,7 +21,8 @@ func scanOrder(row pgx.CollectableRow) (o revocation.Order, err error) {
 }
 
 // Since reads the orders after a revision and the tokens that they revoked, all
-// as of one instant, without what is over.
+// as of one instant, without what is over. An order that names a token of ours is
+// that token and no more: clients give many.
 func (db *DB) Since(ctx context.Context, revision int64, now time.Time) (in revocation.Increment, err error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
@@ -32,7 +33,8 @@ func (db *DB) Since(ctx context.Context, revision int64, now time.Time) (in revo
 		if in.Revision <= revision {
 			return nil
 		}
-		rows, err := tx.Query(ctx, `SELECT `+orderColumns+` FROM revocations WHERE revision > $1 AND until > $2`, revision, now)
+		rows, err := tx.Query(ctx, `SELECT `+orderColumns+` FROM revocations WHERE revision > $1 AND until > $2
+			AND kind <> 'exchange' AND NOT (kind = 'token' AND issuer = $3)`, revision, now, exchange.SelfIssuer)
 		if err != nil {
 			return err
 		}

@@ -240,7 +240,7 @@ func (r *Recorded) neverBelieved(role exchange.Role) error {
 }
 
 // settle adds to an answer what the record alone decides: a token that was used
-// before, a request that was refused before it was read.
+// before, or stopped while it was being issued, a request that was refused before it was read.
 func (r *Recorded) settle(a *Answer) {
 	switch {
 	case r.Reason == exchange.GrantNotAllowed && a.Reason != r.Reason && a.phase >= atParameters:
@@ -249,7 +249,7 @@ func (r *Recorded) settle(a *Answer) {
 		*a = unknown("the record does not keep targets that were not registered")
 	case a.Decision == exchange.OutcomeIssued:
 		for _, role := range []exchange.Role{exchange.RoleSubject, exchange.RoleActor} {
-			if r.Reason == role.Reason(exchange.Replayed) {
+			if r.Reason == role.Reason(exchange.Replayed) || r.Reason == role.Reason(exchange.Revoked) {
 				a.Decision, a.Reason, a.Preview, a.Scopes.Issued = exchange.OutcomeDenied, r.Reason, nil, nil
 			}
 		}

@@ -255,3 +255,22 @@ func TestAnotherCatalogueIsNeverGuessed(t *testing.T) {
 		t.Errorf("%d told, %d changed: nothing was compared", told, changed)
 	}
 }
+
+// A client's own token that was revoked while it was being issued is no token that
+// another catalogue would newly allow.
+func TestAClientsTokenThatWasStoppedStaysRevoked(t *testing.T) {
+	t.Parallel()
+	h := newReader(t)
+	stage := h.stage(append(h.surroundings(), policyEntry("own", func(p *catalog.ExchangePolicy) {
+		p.Flow, p.Subject, p.Actor, p.Scopes.Prove = "client", nil, nil, ""
+	})))
+	rec := h.record(t, stage.World, rehearsal.Question{Client: "edge", Grant: exchange.GrantClientCredentials, Audiences: []string{"orders"}, Scope: "read"}, true)
+	if rec.Decision != exchange.OutcomeIssued {
+		t.Fatalf("%s %s", rec.Decision, rec.Detail)
+	}
+	rec.Decision, rec.Reason, rec.JTI, rec.Scopes.Issued, rec.Lifetime.Issued = exchange.OutcomeDenied, exchange.RoleSubject.Reason(exchange.Revoked), "", nil, 0
+	again, err := stage.DecideAgain(t.Context(), rec)
+	if err != nil || !again.Agrees || again.Reason != rec.Reason {
+		t.Errorf("%s %s, differs in %v, %v", again.Decision, again.Reason, again.Differences(), err)
+	}
+}

@@ -131,6 +131,8 @@ func until(order exchange.Revocation, s Selector) time.Time {
 	switch id, named := s.Names(); {
 	case named:
 		return instantOf(id, order.Time).Add(ourLife + Grace)
+	case s.Kind == KindToken && s.Foreign(): // whatever its iat
+		return order.Time.Add(foreignLife + Grace)
 	case s.Foreign():
 		return later(foreignLife).Add(Grace)
 	case s.Kind == KindClient || s.Kind == KindPolicy:

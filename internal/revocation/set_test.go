@@ -356,7 +356,7 @@ func TestOrdersHoldAsLongAsTheyCanMatter(t *testing.T) {
 		{exchange.Revocation{Key: "a", Before: noon}, noon.Add(ourLife)},
 		{exchange.Revocation{Issuer: exchange.SelfIssuer, Before: old}, noon.Add(underWay)},
 		{exchange.Revocation{Issuer: "okta", Before: noon}, noon.Add(foreignLife)},
-		{exchange.Revocation{Token: &exchange.RevokedToken{Issuer: "okta", JTI: "1"}, Before: old}, old.Add(foreignLife)},
+		{exchange.Revocation{Token: &exchange.RevokedToken{Issuer: "okta", JTI: "1"}, Before: old}, noon.Add(foreignLife)},
 		{exchange.Revocation{Exchange: id, Before: noon}, noon.Add(4 * time.Hour)},
 		{exchange.Revocation{Exchange: "ffffffff-ffff-7fff-bfff-ffffffffffff", Before: noon}, noon.Add(ourLife)}, // of a time to come
 	} {
@@ -509,5 +509,21 @@ func TestRulesOfALostOrderStopNothingByItsNumber(t *testing.T) {
 	}
 	if s.Stats().Revision != 0 || s.Stats().Rules != 1 {
 		t.Errorf("%+v", s.Stats())
+	}
+}
+
+// A foreign token that is named holds no more whatever its iat, and so for as long
+// as it could be accepted, whatever the order's before.
+func TestANamedForeignTokenStaysRevokedWhateverBeforeSays(t *testing.T) {
+	t.Parallel()
+	s, _, at := loaded(t)
+	revoke(t, s, exchange.Revocation{Token: &exchange.RevokedToken{Issuer: "okta", JTI: "j"}, Before: noon.Add(-500 * 24 * time.Hour)})
+	at.at = noon.Add(399 * 24 * time.Hour)
+	s.Prune()
+	if err := s.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !stateOf(t, s).Revoked(&exchange.Token{Issuer: "okta", JTI: "j", IssuedAt: noon.Add(-time.Minute)}) {
+		t.Error("it holds again")
 	}
 }
