@@ -103,8 +103,11 @@ func (in *revokeBody) order(now time.Time) (exchange.Revocation, []catalog.Field
 	faults := in.selector(&order)
 	if in.Before != nil {
 		order.Before = *in.Before
-		if order.Before.After(now) {
+		switch {
+		case order.Before.After(now):
 			faults = append(faults, value("/before", "lies in the future: only what was issued already can be revoked"))
+		case order.Before.Before(time.Unix(0, 0)): // the zero time, which stands for now, among it
+			faults = append(faults, value("/before", "lies before 1970, when there were no tokens"))
 		}
 	}
 	return order, faults

@@ -96,6 +96,7 @@ func TestRevokeRefusesWhatNamesNothingForSure(t *testing.T) {
 		`{"subject":{"issuer":"okta","sub":"a\u0000b"}}`:      "value /subject/sub",
 		`{"key":"` + strings.Repeat("k", 1025) + `"}`:         "value /key",
 		`{"client":"edge","before":"2026-11-24T12:00:01Z"}`:   "value /before",
+		`{"client":"edge","before":"0001-01-01T00:00:00Z"}`:   "value /before",
 		`{"client":"edge","before":"noon"}`:                   "type /before",
 		`{"client":["edge"]}`:                                 "type /client",
 		`{"clients":"edge"}`:                                  "unknown_field /clients",

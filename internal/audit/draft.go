@@ -131,7 +131,7 @@ func shortened(raw []byte) (*draft, error) {
 			return nil, fmt.Errorf("normalise a record: %w", err)
 		}
 		s := shortener{text: bound.text, items: bound.items}
-		s.object(object)
+		s.record(object)
 		if s.cut {
 			object["truncated"] = true
 		}
@@ -212,6 +212,42 @@ func (s *shortener) list(list []any) []any {
 		list[i] = s.value(v)
 	}
 	return list
+}
+
+// record shortens the members of a record. Each of them stays, since they are
+// ours and few, and so do the names that revocations find a token by.
+func (s *shortener) record(object map[string]any) {
+	whole := shortener{text: bounds[0].text, items: bounds[0].items}
+	for name, value := range object {
+		switch v := value.(type) {
+		case string:
+			if name == "detail" {
+				object[name] = s.string(v)
+				continue
+			}
+			object[name] = whole.string(v)
+		case map[string]any:
+			s.party(&whole, v)
+		default:
+			object[name] = s.value(v)
+		}
+	}
+	s.cut = s.cut || whole.cut
+}
+
+// party shortens an object and keeps who it is of, where it says so.
+func (s *shortener) party(whole *shortener, object map[string]any) {
+	names := map[string]string{}
+	for _, name := range []string{"issuer", "sub", "jti"} {
+		if text, said := object[name].(string); said {
+			names[name] = whole.string(text)
+			delete(object, name)
+		}
+	}
+	s.object(object)
+	for name, text := range names {
+		object[name] = text
+	}
 }
 
 // object leaves out the members beyond the bound, the last by name first, so

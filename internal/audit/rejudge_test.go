@@ -71,6 +71,7 @@ type stateOf struct {
 
 func (s stateOf) Revision() int64              { return s.revision }
 func (s stateOf) Revoked(*exchange.Token) bool { return false }
+func (s stateOf) Alone() bool                  { return false }
 func (s stateOf) Stopped(rec *exchange.Record) bool {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()

@@ -248,6 +248,9 @@ func (r *Record) minted(g *Grant, issued *Issued) {
 	r.JTI, r.Key, r.Txn = string(r.ID), issued.KeyID, g.Txn()
 	r.Scopes.Issued = g.Scopes()
 	r.Lifetime.Issued = int64(issued.ExpiresIn / time.Second)
+	if r.Subject == nil { // of a client for itself, so that orders for this subject find it
+		r.Subject = &RecordParty{Issuer: SelfIssuer, Subject: g.Subject(), Original: g.Subject()}
+	}
 	if r.subject != nil {
 		r.Narrowed = narrowed(r.subject, g, r.Lifetime, issued.Claims)
 	}

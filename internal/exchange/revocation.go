@@ -21,6 +21,9 @@ type RevocationState interface {
 	// Revoked says whether a token that was believed holds no more: an order
 	// names it, or it descends from one that an order names.
 	Revoked(t *Token) bool
+	// Alone says that tokens of ours were revoked without what was made from
+	// them, and may still have children: of those, Revoked tells nothing.
+	Alone() bool
 	// Stopped says whether an order reaches what rec is about to issue, other
 	// than by its subject and actor token: an order for its client or policy,
 	// say, that was given while the exchange was under way.

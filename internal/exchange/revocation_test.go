@@ -14,6 +14,7 @@ type revoked struct {
 	revision int64
 	tokens   []*exchange.Token
 	stopped  bool
+	alone    bool
 	err      error
 }
 
@@ -26,6 +27,7 @@ func (r *revoked) State(time.Time) (exchange.RevocationState, error) {
 func (r *revoked) Revision() int64                { return r.revision }
 func (r *revoked) Revoked(t *exchange.Token) bool { return slices.Contains(r.tokens, t) }
 func (r *revoked) Stopped(*exchange.Record) bool  { return r.stopped }
+func (r *revoked) Alone() bool                    { return r.alone }
 
 // delegated is a story with an actor token, both tokens ours.
 func delegated() *story {
@@ -114,5 +116,25 @@ func TestARevocationOvertakesAnExchange(t *testing.T) {
 		if c.want != "" && (rec.Decision != exchange.OutcomeDenied || rec.JTI != "" || rec.Parent != "0198-subject" || rec.ActorParent != "0198-actor") {
 			t.Errorf("%s: recorded %+v", name, rec)
 		}
+	}
+}
+
+// The token of a client for itself is one of the subject client:ID: an order for
+// that subject finds it by its record, as it does any other.
+func TestAClientsOwnTokenIsRecordedWithItsSubject(t *testing.T) {
+	t.Parallel()
+	s := newStory()
+	s.req.Grant, s.req.Subject = exchange.GrantClientCredentials, exchange.Presented{}
+	s.req.Client.Grants = []exchange.GrantType{exchange.GrantClientCredentials}
+	s.ceiling.Policy.Flow = exchange.FlowClient
+	if _, err := s.service.Exchange(t.Context(), s.req); err != nil {
+		t.Fatal(err)
+	}
+	rec := s.records[0]
+	if rec.Subject == nil || rec.Subject.Issuer != exchange.SelfIssuer || rec.Subject.Subject != "client:edge-1" {
+		t.Errorf("recorded for %+v", rec.Subject)
+	}
+	if issued := rec.IssuedToken(); issued.Subject != "client:edge-1" {
+		t.Errorf("the issued token is of %q", issued.Subject)
 	}
 }

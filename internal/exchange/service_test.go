@@ -339,7 +339,7 @@ func TestClientCredentialsReadNoToken(t *testing.T) {
 	if want := []string{"admit", "decide", "mint", "record"}; !slices.Equal(s.steps, want) {
 		t.Errorf("steps = %v, want %v", s.steps, want)
 	}
-	if rec := s.records[0]; rec.Subject != nil || rec.Narrowed != nil || rec.Flow != exchange.FlowClient {
+	if rec := s.records[0]; rec.Subject.TokenHash != "" || rec.Narrowed != nil || rec.Flow != exchange.FlowClient {
 		t.Errorf("record = %+v", rec)
 	}
 }

@@ -43,7 +43,7 @@ func (s *Service) Introspect(ctx context.Context, req *Request) (*Standing, erro
 // RevokeToken revokes the token of ours that req presents, and all that was
 // made from it, for the client that it was issued to (RFC 7009 §2). Nothing is
 // done, and done is false, where there is nothing to do: the token is none of
-// ours that holds, or was revoked already. A token of another client is refused
+// ours that holds, or was revoked already with all its children. A token of another client is refused
 // (token_of_another_client). Any other error means that nothing may have been
 // revoked.
 //
@@ -52,14 +52,18 @@ func (s *Service) Introspect(ctx context.Context, req *Request) (*Standing, erro
 func (s *Service) RevokeToken(ctx context.Context, req *Request) (done bool, err error) {
 	req.Purpose = ToRevoke
 	token, err := req.World.Verifier.Verify(ctx, req, RoleSubject)
+	state, unconfirmed := s.revoked(req)
 	if err != nil {
-		if refusal := asError(err, Overloaded); refusal.Reason == RoleSubject.Reason(AudienceMismatch) {
+		switch refusal := asError(err, Overloaded); {
+		case refusal.Reason == RoleSubject.Reason(AudienceMismatch):
 			return false, Refuse(TokenOfAnother, "%s", refusal.Detail)
+		case refusal.Reason == RoleSubject.Reason(SignatureInvalid) && unconfirmed != nil:
+			return false, unconfirmed // a key that this replica could not hear of may have signed it
 		}
 		return false, asFault(err)
 	}
 	// A state that is not confirmed may lack an order, and has none too many.
-	if state, err := s.revoked(req); err == nil && state.Revoked(token) {
+	if unconfirmed == nil && state.Revoked(token) && !state.Alone() {
 		return false, nil
 	}
 	if s.Revoker == nil || token.JTI == "" {

@@ -130,3 +130,27 @@ func TestRevokeTokenKeepsNothingElse(t *testing.T) {
 		}
 	}
 }
+
+// RV-06: a replica that is cut off does not know the keys that were made since. A
+// signature that it cannot prove may be good, so that nothing is said to be done.
+func TestACutOffReplicaDoesNotCallAnUnknownSignatureRevoked(t *testing.T) {
+	t.Parallel()
+	s, state, orders := shown()
+	s.fail["subject"] = exchange.RoleSubject.Refuse(exchange.SignatureInvalid, "no key")
+	state.err = errors.New("not for 10 s")
+	done, err := s.service.RevokeToken(t.Context(), s.req)
+	if done || reasonOf(err) != exchange.DatabaseUnavailable || len(*orders) != 0 {
+		t.Errorf("%v, %v, %d orders", done, err, len(*orders))
+	}
+}
+
+// A token that an administrator revoked alone is revoked once more by its client,
+// since its children are still to be reached.
+func TestATokenThatWasRevokedAloneIsRevokedWithItsChildren(t *testing.T) {
+	t.Parallel()
+	s, state, orders := shown()
+	state.tokens, state.alone = []*exchange.Token{s.subject}, true
+	if done, err := s.service.RevokeToken(t.Context(), s.req); !done || err != nil || len(*orders) != 1 || !(*orders)[0].Cascade {
+		t.Errorf("%v, %v, %v", done, err, *orders)
+	}
+}

@@ -55,6 +55,7 @@ func (s *standing) State(time.Time) (exchange.RevocationState, error) {
 
 func (s *standing) Revision() int64               { return 1 }
 func (s *standing) Stopped(*exchange.Record) bool { return false }
+func (s *standing) Alone() bool                   { return false }
 func (s *standing) Revoked(*exchange.Token) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

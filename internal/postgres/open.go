@@ -32,6 +32,7 @@ type DB struct {
 	pool   *pgxpool.Pool
 	config *pgx.ConnConfig // of the connections outside the pool
 	log    *slog.Logger
+	turns  chan struct{} // one is held by each revocation that is being kept
 }
 
 // Open connects as the application's role. It fails where the database cannot
@@ -57,7 +58,10 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, failed("open the database", err)
 	}
-	db := &DB{pool: pool, config: config.ConnConfig.Copy(), log: o.Logger}
+	// Revocations wait for each other, and leave connections for those who wait
+	// for what came of them.
+	turns := make(chan struct{}, max(1, config.MaxConns/2))
+	db := &DB{pool: pool, config: config.ConnConfig.Copy(), log: o.Logger, turns: turns}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}

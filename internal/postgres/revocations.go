@@ -41,6 +41,12 @@ const (
 func (db *DB) Revoke(ctx context.Context, order revocation.Order) (result exchange.RevocationResult, err error) {
 	ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
 	defer cancel()
+	select {
+	case db.turns <- struct{}{}:
+		defer func() { <-db.turns }()
+	case <-ctx.Done():
+		return result, failed("wait to keep a revocation", ctx.Err())
+	}
 	err = pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		r := &revoking{tx: tx, order: order}
 		for _, step := range []func(context.Context) error{

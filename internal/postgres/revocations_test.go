@@ -1,11 +1,13 @@
 package postgres_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -459,4 +461,64 @@ func TestSelectorsAreValuesNeverSQL(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestChildrenOfATokenRevokedAloneAreReachedByALaterOrder: that a token is revoked
+// already neither hides what was made from it from an order that cascades, nor
+// does a replica take it for ended.
+func TestChildrenOfATokenRevokedAloneAreReachedByALaterOrder(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	now := time.Now().UTC()
+	root := &issue{ID: newID(t, now), Time: now, Expires: now.Add(time.Hour), Client: "edge", Policy: "p", Key: "k"}
+	child := &issue{ID: newID(t, now), Time: now, Expires: now.Add(time.Hour), Client: "other", Policy: "p", Key: "k", Parent: root.ID, Issuer: "self"}
+	newForest(t, d).keep(root, child)
+	set := setOn(db, time.Now)
+	if _, err := set.Revoke(t.Context(), exchange.Revocation{Client: "edge", By: "admin"}); err != nil {
+		t.Fatal(err)
+	}
+	state, err := set.State(now)
+	if err != nil || !state.Revoked(ours(root)) || state.Revoked(ours(child)) || !state.Alone() {
+		t.Fatalf("alone: %v, %v", state, err)
+	}
+	if _, err := set.Revoke(t.Context(), exchange.Revocation{Exchange: exchange.ID(root.ID), By: "client:edge", Cascade: true}); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := set.State(now); err != nil || !state.Revoked(ours(child)) {
+		t.Errorf("its child holds: %v", err)
+	}
+	later := now.Add(2 * time.Hour)
+	aged := setOn(db, func() time.Time { return later })
+	if err := aged.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := aged.State(later); err != nil || state.Alone() {
+		t.Errorf("long over, and still alone: %v", err)
+	}
+}
+
+// TestAFloodOfRevocationsKeepsNobodyFromReadingThem: records that wait for a newer
+// state, and the other replicas' news, need a connection of the pool too.
+func TestAFloodOfRevocationsKeepsNobodyFromReadingThem(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	tx := newForest(t, d).inFlight(&issue{ID: newID(t, time.Now())})
+	set := setOn(db, time.Now)
+	var flood sync.WaitGroup
+	for range 40 {
+		flood.Go(func() { _, _ = set.Revoke(t.Context(), exchange.Revocation{Client: "late", Cascade: true}) })
+	}
+	for db.Stats().InUse < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	waiting(t, d.AppURL)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if _, err := db.Since(ctx, 0, time.Now()); err != nil {
+		t.Errorf("the revocations could not be read: %v", err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	flood.Wait()
 }

@@ -47,13 +47,13 @@ func (db *DB) Since(ctx context.Context, revision int64, now time.Time) (in revo
 
 func revokedSince(ctx context.Context, tx pgx.Tx, revision int64, now time.Time) (tokens []revocation.Token, err error) {
 	rows, err := tx.Query(ctx, `
-		SELECT revoked.id, ceil(extract(epoch FROM revoked.until))::bigint FROM revocations JOIN revoked ON revocation = revocations.id
+		SELECT revoked.id, ceil(extract(epoch FROM revoked.until))::bigint, NOT cascade FROM revocations JOIN revoked ON revocation = revocations.id
 		WHERE revision > $1 AND revoked.until > $2`, revision, now)
 	if err != nil {
 		return nil, err
 	}
 	var token revocation.Token
-	_, err = pgx.ForEachRow(rows, []any{&token.ID, &token.Until}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&token.ID, &token.Until, &token.Alone}, func() error {
 		tokens = append(tokens, token)
 		return nil
 	})

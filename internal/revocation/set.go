@@ -85,9 +85,31 @@ func (s *Set) load(ctx context.Context) error {
 		return err
 	}
 	if in.Revision > known.revision {
-		s.state.Store(known.with(in, now))
+		s.learn(known, in, now)
 	}
 	s.confirm(asked)
+	return nil
+}
+
+// learn puts what the store has shown in force.
+func (s *Set) learn(known *state, in Increment, now time.Time) {
+	next := known.with(in, now)
+	next.read = s.o.Steady()
+	s.state.Store(next)
+}
+
+// relearn reads the store from its beginning, since it has lost revisions that it
+// had shown: one that was put in the place of the old, and lagged behind. Orders
+// that it keeps now have their numbers again, and would be taken for known.
+func (s *Set) relearn(ctx context.Context) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	now := s.o.Clock()
+	in, err := s.o.Store.Since(ctx, 0, now)
+	if err != nil {
+		return err
+	}
+	s.learn(s.state.Load().rewound(in.Revision), in, now)
 	return nil
 }
 
@@ -112,10 +134,16 @@ func (s *Set) CatchUp(ctx context.Context, atLeast int64) (exchange.RevocationSt
 }
 
 // Seen is told that the store was at the revision at some time after the
-// instant, one of the steady clock. Where the set knows that revision, it is confirmed; else it catches up.
+// instant, one of the steady clock. Where the set knows that revision, it is
+// confirmed; else it catches up, also with a store that has gone back.
 func (s *Set) Seen(ctx context.Context, revision int64, asked time.Time) error {
-	if s.state.Load().revision < revision {
+	switch known := s.state.Load(); {
+	case known.revision < revision:
 		if _, err := s.CatchUp(ctx, revision); err != nil {
+			return err
+		}
+	case known.revision > revision && known.read.Before(asked):
+		if err := s.relearn(ctx); err != nil {
 			return err
 		}
 	}

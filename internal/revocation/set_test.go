@@ -441,3 +441,73 @@ func TestALookupAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestAloneEndsWithTheLastTokenThatWasRevokedSo(t *testing.T) {
+	t.Parallel()
+	whole, alone := numbered(1, noon.Add(3*time.Hour)), numbered(2, noon.Add(time.Hour))
+	alone.Alone = true
+	s := New(Options{Store: &memory{}, Clock: time.Now, Steady: time.Now, Rand: rand.Reader}).state.Load()
+	if s = s.with(Increment{Revision: 1, Tokens: []Token{whole}}, noon); s.Alone() {
+		t.Error("alone by an order that cascades")
+	}
+	if s = s.with(Increment{Revision: 2, Tokens: []Token{alone}}, noon); !s.Alone() || !s.pruned(noon).Alone() {
+		t.Error("not alone")
+	}
+	if s.pruned(noon.Add(time.Hour)).Alone() {
+		t.Error("alone when it is over")
+	}
+}
+
+// A standby that takes over may lack the newest orders. They stay in force here,
+// and those that are kept from then on, under the same numbers, are not taken for
+// them.
+func TestAStoreThatLostOrdersIsReadAnew(t *testing.T) {
+	t.Parallel()
+	s, store, at := loaded(t)
+	lost, kept := numbered(1, noon.Add(time.Hour)), numbered(2, noon.Add(time.Hour))
+	revoke(t, s, exchange.Revocation{Client: "first"})
+	store.next = []Token{lost}
+	revoke(t, s, exchange.Revocation{Client: "second"})
+
+	store.orders = store.orders[:1] // the standby's
+	store.next = []Token{kept}
+	if _, err := store.Revoke(t.Context(), Order{Revocation: exchange.Revocation{Client: "third"}}); err != nil { // on another replica
+		t.Fatal(err)
+	}
+	asked := at.at
+	at.at = noon.Add(time.Second)
+	if err := s.Seen(t.Context(), 1, asked); err != nil || s.Stats().Revision != 2 { // was read before the second order
+		t.Fatalf("an answer that came late: %v, revision %d", err, s.Stats().Revision)
+	}
+	if err := s.Seen(t.Context(), 1, at.at); err != nil { // before the third
+		t.Fatal(err)
+	}
+	state := stateOf(t, s)
+	for name, token := range map[string]Token{"lost": lost, "kept since": kept} {
+		if !state.Revoked(&exchange.Token{Issuer: exchange.SelfIssuer, JTI: jti(token)}) {
+			t.Errorf("the token of the order that was %s holds", name)
+		}
+	}
+	if state.Revision() != 2 {
+		t.Errorf("revision %d", state.Revision())
+	}
+}
+
+func TestRulesOfALostOrderStopNothingByItsNumber(t *testing.T) {
+	t.Parallel()
+	s, store, at := loaded(t)
+	revoke(t, s, exchange.Revocation{Client: "edge"})
+	store.orders = nil
+	at.at = noon.Add(time.Second)
+	if err := s.Seen(t.Context(), 0, at.at); err != nil {
+		t.Fatal(err)
+	}
+	for selector, r := range s.state.Load().rules {
+		if r.present != 0 || !r.before.Equal(noon) {
+			t.Errorf("%v: %+v", selector, r)
+		}
+	}
+	if s.Stats().Revision != 0 || s.Stats().Rules != 1 {
+		t.Errorf("%+v", s.Stats())
+	}
+}

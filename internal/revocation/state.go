@@ -11,9 +11,11 @@ import (
 // state is what is revoked at a revision. It never changes.
 type state struct {
 	revision int64
+	read     time.Time // by the steady clock: the store had shown it before
 	seed     maphash.Seed
 	tokens   layers
 	rules    rules
+	alone    int64 // until then there may be children of a token that was revoked alone
 }
 
 // rule is what the orders with one selector come to: the latest wins.
@@ -41,6 +43,9 @@ func (s *state) Revoked(t *exchange.Token) bool {
 		s.before(Selector{KindSubject, exchange.SelfIssuer, t.Subject}, t.IssuedAt) ||
 		s.before(Selector{KindIssuer, "", exchange.SelfIssuer}, t.IssuedAt)
 }
+
+// Alone says that a token may have been revoked without its children.
+func (s *state) Alone() bool { return s.alone > 0 }
 
 // Stopped says whether an order reaches what rec is about to issue, other than
 // by its subject and actor token.
@@ -87,6 +92,11 @@ func (s *state) with(in Increment, now time.Time) *state {
 	next := *s
 	next.revision = in.Revision
 	next.tokens = s.tokens.with(s.seed, in.Tokens, now.Unix())
+	for _, token := range in.Tokens {
+		if token.Alone {
+			next.alone = max(next.alone, token.Until)
+		}
+	}
 	if len(in.Orders) > 0 {
 		next.rules = maps.Clone(s.rules)
 		if next.rules == nil {
@@ -99,10 +109,27 @@ func (s *state) with(in Increment, now time.Time) *state {
 	return &next
 }
 
+// rewound is the state of a store that has lost its newest revisions: what was
+// revoked stays so, and revisions above the one it is at now mean others.
+func (s *state) rewound(revision int64) *state {
+	next := *s
+	next.revision, next.rules = revision, maps.Clone(s.rules)
+	for selector, r := range next.rules {
+		if r.present > revision {
+			r.present = 0
+			next.rules[selector] = r
+		}
+	}
+	return &next
+}
+
 // pruned is the state without what reaches nothing any more.
 func (s *state) pruned(now time.Time) *state {
 	next := *s
 	next.tokens = s.tokens.pruned(s.seed, now.Unix())
+	if next.alone <= now.Unix() {
+		next.alone = 0
+	}
 	next.rules = maps.Clone(s.rules)
 	maps.DeleteFunc(next.rules, func(_ Selector, r rule) bool { return !r.until.After(now) })
 	return &next

@@ -21,6 +21,7 @@ type Order struct {
 type Token struct {
 	ID    [16]byte // its jti, the UUID of the exchange that issued it
 	Until int64    // seconds since 1970: from then on it is refused anyway
+	Alone bool     // its order spared what was made from it
 }
 
 // Increment is what was kept after a revision.
