@@ -35,6 +35,8 @@ short: postgres ## every test without the race detector: quicker while writing
 	$(GO) test ./...
 killtest: postgres ## SIGKILL the binary (and its PostgreSQL) under load ROUNDS times (default 1000): no token without its record
 	$(GO) test ./internal/app -run '^TestKilledStraitLosesNoAnsweredRecord$$' -count 1 -v -timeout 60m -args -kill-rounds $(ROUNDS)
+revoketest: postgres ## ROUNDS (default 1000) races of exchanges against a revocation on two replicas: no child escapes
+	$(GO) test ./internal/app -run '^TestNoChildEscapesARevocation$$' -count 1 -v -timeout 60m -args -revoke-rounds $(ROUNDS)
 mutate: ## turn each comparison of the engine, one at a time: a test must turn red (half an hour)
 	$(GO) test ./internal/policy -run '^TestEveryMutantIsCaught$$' -count 1 -v -timeout 3h -args -mutate .
 fuzz: ## each fuzz target for FUZZTIME (default 10s)
@@ -43,8 +45,6 @@ bench: postgres ## the whole exchange beside the bare cryptography, a decision w
 	./scripts/bench.sh $(BENCHTIME)
 bench-audit: postgres ## the whole exchange with durable records beside a null recorder, on a disk; pg_test_fsync beside it
 	./scripts/bench-audit.sh
-revoketest: postgres ## ROUNDS (default 1000) races of exchanges against a revocation on two replicas: no child escapes
-	$(GO) test ./internal/app -run '^TestNoChildEscapesARevocation$$' -count 1 -v -timeout 60m -args -revoke-rounds $(ROUNDS)
 bench-revoke: postgres ## what revocations cost: a million ids beside none, another replica, orders over RECORDS records (default 10 million)
 	./scripts/bench-revoke.sh $(RECORDS)
 bench-replay: ## 100,000 recorded requests decided again, and what keeping claims costs an exchange

@@ -40,7 +40,7 @@ medians | awk '
     }
   }' | sort
 
-go test ./internal/analysis -run '^$' -bench '^BenchmarkAnalysis$' -benchtime "$time" -count 5 -benchmem | tee "$out"
+go test ./internal/reach ./internal/analysis -run '^$' -bench '^Benchmark(Reach|Lint)$' -benchtime "$time" -count 5 -benchmem | tee "$out"
 echo
 printf '%-52s %12s   %s\n' "10,000 policies, median of 5 runs" ms "bound"
 medians | awk '{ printf "%-52s %12.0f   %s\n", $1, $2 / 1e6, $2 < 2e9 ? "2 s: kept" : "2 s: MISSED" }'

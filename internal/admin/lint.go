@@ -9,6 +9,7 @@ import (
 
 	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/reach"
 )
 
 // maxChanged is how many entries of each sort the answer of a dry run has of what
@@ -55,12 +56,12 @@ func (a *server) lintOf(s *catalog.Snapshot) *analysis.Report {
 // outlook is what a dry run tells beside its results.
 type outlook struct {
 	Findings []analysis.Finding `json:"findings,omitzero"` // those that the change brings
-	Reach    *analysis.Change   `json:"reach,omitzero"`
+	Reach    *reach.Change      `json:"reach,omitzero"`
 }
 
 // outlook compares the catalogue without and with a change.
 func (a *server) outlook(before, after *catalog.Snapshot) outlook {
-	change := analysis.Compare(before, after, a.Clock()).First(maxChanged)
+	change := reach.Compare(before, after, a.Clock()).First(maxChanged)
 	return outlook{a.lintOf(after).NewSince(a.lintOf(before)), &change}
 }
 

@@ -50,7 +50,7 @@ func Types() map[Type]Meaning {
 		PreconditionFailed:   {http.StatusPreconditionFailed, "The object is not the one named by If-Match"},
 		TooLarge:             {http.StatusRequestEntityTooLarge, "The body is too large"},
 		UnsupportedMediaType: {http.StatusUnsupportedMediaType, "The body is not JSON"},
-		InvalidObject:        {http.StatusUnprocessableEntity, "The objects are not valid"},
+		InvalidObject:        {http.StatusUnprocessableEntity, "What was asked for is not valid"},
 		PreconditionRequired: {http.StatusPreconditionRequired, "If-Match is missing"},
 		Unavailable:          {http.StatusServiceUnavailable, "The server cannot do this now"},
 	}

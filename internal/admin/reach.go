@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/strait-sts/strait/internal/analysis"
+	"github.com/strait-sts/strait/internal/reach"
 )
 
 // reach answers GET /reach: every way in which somebody can end up with the scope
@@ -15,14 +15,14 @@ func (a *server) reach(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q := analysis.Query{Scope: values.Get("to"), Target: values.Get("target"), From: values.Get("from")}
+	q := reach.Query{Scope: values.Get("to"), Target: values.Get("target"), From: values.Get("from")}
 	if text := values.Get("limit"); text != "" {
-		if q.Ways, err = strconv.Atoi(text); err != nil || q.Ways < 1 || q.Ways > analysis.MaxWays {
-			return refuse(Unreadable, "limit is not a number from 1 to "+strconv.Itoa(analysis.MaxWays))
+		if q.Ways, err = strconv.Atoi(text); err != nil || q.Ways < 1 || q.Ways > reach.MaxWays {
+			return refuse(Unreadable, "limit is not a number from 1 to "+strconv.Itoa(reach.MaxWays))
 		}
 	}
-	answer, err := analysis.Reach(a.Catalog.Current(), a.Clock(), q)
-	if errors.Is(err, analysis.ErrQuery) {
+	answer, err := reach.Find(a.Catalog.Current(), a.Clock(), q)
+	if errors.Is(err, reach.ErrQuery) {
 		return refuse(Unreadable, err.Error())
 	}
 	if err != nil {

@@ -16,7 +16,7 @@ func (in *inspection) idleClients() {
 		}
 	}
 	for _, c := range in.Clients() {
-		if !named[c.Metadata.Name] && alive(c.Object, c.Spec.Mode, in.Now) {
+		if !named[c.Metadata.Name] && c.Alive(c.Spec.Mode, in.Now) {
 			in.find(c.Object, "", "no enforced policy names the client").fix("write the policy that it is for, or delete it")
 		}
 	}

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (in *inspection) multiTenant() {
 		if p == nil && i.Spec.Keys.Discovery != nil {
 			p = providerOf(strings.TrimSuffix(i.Spec.Keys.Discovery.URL, "/.well-known/openid-configuration"))
 		}
-		if p == nil || !alive(i.Object, i.Spec.Mode, in.Now) || meet(in.reads(expr.IssuerRule, i.Spec.ClaimValidationRules).of(""), p.tenant) {
+		if p == nil || !i.Alive(i.Spec.Mode, in.Now) || meet(in.reads(expr.IssuerRule, i.Spec.ClaimValidationRules).of(""), p.tenant) {
 			continue
 		}
 		open, used := in.openTo(i, p.tenant)
@@ -111,7 +112,7 @@ func conditions(p *catalog.ExchangePolicy) []catalog.Rule {
 
 func (in *inspection) noAudience() {
 	for _, i := range in.Issuers() {
-		if len(i.Spec.Audiences) == 0 && alive(i.Object, i.Spec.Mode, in.Now) {
+		if len(i.Spec.Audiences) == 0 && i.Alive(i.Spec.Mode, in.Now) {
 			in.find(i.Object, "/spec/audiences", "tokens of this issuer are taken whomever they are addressed to").
 				fix("list the audiences that its tokens for here have; for opaque tokens, have the issuer answer with aud")
 		}
@@ -121,8 +122,8 @@ func (in *inspection) noAudience() {
 func (in *inspection) genericAudience() {
 	for _, i := range in.Issuers() {
 		for n, audience := range i.Spec.Audiences {
-			if generic(audience, i.Spec.Issuer) && alive(i.Object, i.Spec.Mode, in.Now) {
-				in.find(i.Object, at("/spec/audiences", n), "%q is an audience that tokens for other services have too", audience).
+			if generic(audience, i.Spec.Issuer) && i.Alive(i.Spec.Mode, in.Now) {
+				in.find(i.Object, fmt.Sprintf("/spec/audiences/%d", n), "%q is an audience that tokens for other services have too", audience).
 					fix("have the issuer write an audience of your own, such as the URL of the gateway")
 			}
 		}
@@ -144,7 +145,7 @@ var mutable = []string{
 
 func (in *inspection) mutableClaims() {
 	for _, i := range in.Issuers() {
-		if alive(i.Object, i.Spec.Mode, in.Now) {
+		if i.Alive(i.Spec.Mode, in.Now) {
 			in.mutableInIssuer(i)
 		}
 	}
@@ -222,7 +223,7 @@ func (in *inspection) mutableOf(o catalog.Object, path string, claims []string, 
 // vacuous: of a guardrail, all(…) of an empty list forbids; that is no way in.
 func (in *inspection) vacuous() {
 	for _, i := range in.Issuers() {
-		if alive(i.Object, i.Spec.Mode, in.Now) {
+		if i.Alive(i.Spec.Mode, in.Now) {
 			in.vacuousIn(i.Object, "/spec/claimValidationRules", expr.IssuerRule, i.Spec.ClaimValidationRules)
 		}
 	}
@@ -251,10 +252,15 @@ func (in *inspection) overdue() {
 			continue
 		}
 		severity, effect := Warning, ""
-		if p, is := e.Spec.(*catalog.ExchangePolicy); is && suspends(p) {
+		if p, is := e.Spec.(*catalog.ExchangePolicy); is && p.Suspends() {
 			severity, effect = Error, ", and the policy denies until it is done"
 		}
 		in.find(e.Object, "/governance/reviewBy", "the review was due on %s%s", day.Time.Format(time.DateOnly), effect).as(severity).
 			fix("look at it with its owner, %s, and set the next date", e.Governance.Owner)
 	}
+}
+
+// meet says whether the lists have a word in common.
+func meet(a, b []string) bool {
+	return slices.ContainsFunc(a, func(word string) bool { return slices.Contains(b, word) })
 }

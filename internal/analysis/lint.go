@@ -8,6 +8,7 @@ import (
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
 	"github.com/strait-sts/strait/internal/expr"
+	"github.com/strait-sts/strait/internal/reach"
 )
 
 // Reading is what an expression names of tokens: claims, and whose mapped subject
@@ -76,15 +77,14 @@ type inspection struct {
 	*catalog.Snapshot
 	Options
 
-	reach *closure
+	reach *reach.Whole
 	rule  Rule // whose turn it is
 	found []Finding
 }
 
 // Lint holds every rule against the snapshot, as it is at the instant.
 func Lint(s *catalog.Snapshot, o Options) *Report {
-	origins := newNumbers[Origin]()
-	in := &inspection{Snapshot: s, Options: o, reach: newGraph(s, o.Now).closure(&origins, anybody, anywhere)}
+	in := &inspection{Snapshot: s, Options: o, reach: reach.Everything(s, o.Now)}
 	for _, rule := range Rules() {
 		if rule.check != nil {
 			in.rule = rule
@@ -124,11 +124,6 @@ func (f finding) fix(format string, args ...any) {
 func (f finding) as(s Severity) finding {
 	f.made.Severity = s
 	return f
-}
-
-// alive says whether an object of this mode has effect.
-func alive(o catalog.Object, mode catalog.Mode, now time.Time) bool {
-	return mode != catalog.ModeDisabled && !o.Expired(now)
 }
 
 // enforced are the policies that decide; what is expired denies, and so decides.

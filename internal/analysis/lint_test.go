@@ -11,7 +11,21 @@ import (
 
 	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/catalog/catalogtest"
 )
+
+// noon is the instant of every test.
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// claims reads with a real compiler.
+func claims(t testing.TB) analysis.Claims {
+	t.Helper()
+	read, err := analysis.NewClaims()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read
+}
 
 // sound is a small catalogue without a finding.
 type sound struct {
@@ -22,15 +36,19 @@ type sound struct {
 
 func newSound() *sound {
 	return &sound{
-		okta: issuer("okta", nil), orders: target("orders", "orders:read", "orders:write"), billing: target("billing", "billing:read"),
-		edge: client("edge"), policy: policy("staff", "edge", "okta", "orders", []string{"orders:read"}, nil),
+		okta: catalogtest.Issuer("okta", nil), orders: catalogtest.Target("orders", "orders:read", "orders:write"), billing: catalogtest.Target("billing", "billing:read"),
+		edge: catalogtest.Client("edge"), policy: catalogtest.Policy("staff", "edge", "okta", "orders", []string{"orders:read"}, nil),
 	}
 }
 
 func (s *sound) issuer() *catalog.TrustedIssuer { return s.okta.Spec.(*catalog.TrustedIssuer) }
-func (s *sound) rule() *catalog.ExchangePolicy  { return spec(s.policy) }
-func (s *sound) conditions(sources ...string)   { s.rule().Subject.Conditions = cel(sources...) }
-func (s *sound) issuerRules(sources ...string)  { s.issuer().ClaimValidationRules = cel(sources...) }
+func (s *sound) rule() *catalog.ExchangePolicy  { return s.policy.Spec.(*catalog.ExchangePolicy) }
+func (s *sound) conditions(sources ...string) {
+	s.rule().Subject.Conditions = catalogtest.Rules(sources...)
+}
+func (s *sound) issuerRules(sources ...string) {
+	s.issuer().ClaimValidationRules = catalogtest.Rules(sources...)
+}
 func (s *sound) federation(conditions ...string) {
 	s.rule().Flow = "federation"
 	s.conditions(conditions...)
@@ -43,19 +61,19 @@ func (s *sound) suppress(code string) {
 
 // rail adds a guardrail.
 func (s *sound) rail(deny ...string) {
-	s.more = append(s.more, entry(catalog.KindGuardrail, "rail", &catalog.Guardrail{Deny: cel(deny...)}, ""))
+	s.more = append(s.more, catalogtest.Entry(catalog.KindGuardrail, "rail", &catalog.Guardrail{Deny: catalogtest.Rules(deny...)}, ""))
 }
 
 // second adds a policy behind or before the first: name decides, since priorities
 // are the same.
 func (s *sound) second(name string, change func(*catalog.ExchangePolicy)) {
-	s.more = append(s.more, policy(name, "edge", "okta", "orders", []string{"orders:write"}, change))
+	s.more = append(s.more, catalogtest.Policy(name, "edge", "okta", "orders", []string{"orders:write"}, change))
 }
 
 func (s *sound) lint(t testing.TB) *analysis.Report {
 	t.Helper()
 	all := append([]*catalog.Entry{s.okta, s.orders, s.billing, s.edge, s.policy}, s.more...)
-	return analysis.Lint(snapshot(all...), analysis.Options{Now: noon, Claims: claims(t), Denied: s.denied})
+	return analysis.Lint(catalogtest.Snapshot(all...), analysis.Options{Now: noon, Claims: claims(t), Denied: s.denied})
 }
 
 // places are code, object and path of the findings.
@@ -105,13 +123,13 @@ var cases = []struct {
 	}, "multi-tenant-issuer TrustedIssuer/okta /spec/claimValidationRules error"},
 	{"GitHub Actions, the owner in the mapped subject's expression", func(s *sound) {
 		s.issuer().Issuer = "https://token.actions.githubusercontent.com"
-		s.issuer().ClaimMappings.Subject = catalog.SubjectMapping{Expression: `claims.repository_owner_id + "/" + claims.jti`, Prefix: ptr("x:")}
+		s.issuer().ClaimMappings.Subject = catalog.SubjectMapping{Expression: `claims.repository_owner_id + "/" + claims.jti`, Prefix: new("x:")}
 		s.conditions(`subject.sub.startsWith("x:1234/")`)
 	}, ""},
 	{"GitLab.com, the namespace of the subject among the actor's conditions", func(s *sound) {
 		s.issuer().Issuer = "https://gitlab.com"
 		s.rule().Flow = "delegation"
-		s.rule().Actor = &catalog.PolicyActor{From: "client", Conditions: cel(`subject.claims.sub.startsWith("project_path:acme/")`)}
+		s.rule().Actor = &catalog.PolicyActor{From: "client", Conditions: catalogtest.Rules(`subject.claims.sub.startsWith("project_path:acme/")`)}
 	}, ""},
 	{"Google, the domain in one policy of two", func(s *sound) {
 		s.issuer().Issuer = "https://accounts.google.com"
@@ -125,17 +143,17 @@ var cases = []struct {
 		s.issuer().Issuer = "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0"
 	}, ""},
 	{"HCP Terraform, as an actor alone", func(s *sound) {
-		s.more = append(s.more, issuer("tfc", func(i *catalog.TrustedIssuer) { i.Issuer = "https://app.terraform.io"; i.AcceptAs = []string{"actor"} }))
+		s.more = append(s.more, catalogtest.Issuer("tfc", func(i *catalog.TrustedIssuer) { i.Issuer = "https://app.terraform.io"; i.AcceptAs = []string{"actor"} }))
 		s.rule().Flow = "delegation"
-		s.rule().Actor = &catalog.PolicyActor{From: "token", Issuers: []string{"tfc"}, Conditions: cel(`actor.claims.sub == actor.sub`)}
+		s.rule().Actor = &catalog.PolicyActor{From: "token", Issuers: []string{"tfc"}, Conditions: catalogtest.Rules(`actor.claims.sub == actor.sub`)}
 	}, ""},
 	{"GitLab.com, where a policy reads the subject's claims for the actor's", func(s *sound) {
-		s.more = append(s.more, issuer("gitlab", func(i *catalog.TrustedIssuer) { i.Issuer = "https://gitlab.com"; i.AcceptAs = []string{"actor"} }))
+		s.more = append(s.more, catalogtest.Issuer("gitlab", func(i *catalog.TrustedIssuer) { i.Issuer = "https://gitlab.com"; i.AcceptAs = []string{"actor"} }))
 		s.rule().Flow = "delegation"
-		s.rule().Actor = &catalog.PolicyActor{From: "token", Issuers: []string{"gitlab"}, Conditions: cel(`subject.claims.sub == "alice"`)}
+		s.rule().Actor = &catalog.PolicyActor{From: "token", Issuers: []string{"gitlab"}, Conditions: catalogtest.Rules(`subject.claims.sub == "alice"`)}
 	}, "multi-tenant-issuer TrustedIssuer/gitlab /spec/claimValidationRules error"},
 	{"a multi-tenant issuer that is disabled", func(s *sound) {
-		s.more = append(s.more, issuer("github", func(i *catalog.TrustedIssuer) {
+		s.more = append(s.more, catalogtest.Issuer("github", func(i *catalog.TrustedIssuer) {
 			i.Issuer = "https://token.actions.githubusercontent.com"
 			i.Mode = catalog.ModeDisabled
 		}))
@@ -155,7 +173,7 @@ var cases = []struct {
 	{"federation of everybody, of one issuer of two", func(s *sound) {
 		s.federation()
 		s.issuerRules(`claims.tenant == "acme"`)
-		s.more = append(s.more, issuer("entra", nil))
+		s.more = append(s.more, catalogtest.Issuer("entra", nil))
 		s.rule().Subject.Issuers = []string{"okta", "entra"}
 	}, "open-federation ExchangePolicy/staff /spec/subject/conditions warning"},
 	{"federation under the issuer's rule", func(s *sound) { s.federation(); s.issuerRules(`claims.tenant == "acme"`) }, ""},
@@ -187,7 +205,7 @@ var cases = []struct {
 		})
 	}, ""},
 	{"a policy of a disabled client", func(s *sound) {
-		s.more = append(s.more, client("old"))
+		s.more = append(s.more, catalogtest.Client("old"))
 		s.more[0].Spec.(*catalog.Client).Mode = catalog.ModeDisabled
 		s.second("z-old", func(p *catalog.ExchangePolicy) { p.Clients = []string{"old"} })
 	}, "policy-never-matches ExchangePolicy/z-old  warning"},
@@ -196,7 +214,7 @@ var cases = []struct {
 		s.second("z-own", func(p *catalog.ExchangePolicy) { p.Flow, p.Subject, p.Actor = "client", nil, nil })
 	}, "policy-never-matches ExchangePolicy/z-own  warning"},
 	{"a policy of an issuer that is for actors", func(s *sound) {
-		s.more = append(s.more, issuer("workloads", func(i *catalog.TrustedIssuer) { i.AcceptAs = []string{"actor"} }))
+		s.more = append(s.more, catalogtest.Issuer("workloads", func(i *catalog.TrustedIssuer) { i.AcceptAs = []string{"actor"} }))
 		s.second("z-none", func(p *catalog.ExchangePolicy) { p.Subject.Issuers = []string{"workloads"} })
 	}, "policy-never-matches ExchangePolicy/z-none  warning"},
 	{"a policy that nothing of ours proves", func(s *sound) {
@@ -208,22 +226,25 @@ var cases = []struct {
 			p.Priority = -1
 			p.Subject.TokenTypes = []string{"jwt"}
 		})
-		s.policy.Spec.(*catalog.ExchangePolicy).Subject.Conditions = cel(`subject.sub == "alice"`)
+		s.policy.Spec.(*catalog.ExchangePolicy).Subject.Conditions = catalogtest.Rules(`subject.sub == "alice"`)
 	}, "policy-never-matches ExchangePolicy/z-none  warning"},
-	{"a policy that has expired", func(s *sound) { s.policy.Governance.ExpiresAt = instant(noon) }, "policy-never-matches ExchangePolicy/staff  warning"},
-	{"a policy that is about to expire", func(s *sound) { s.policy.Governance.ExpiresAt = instant(noon.Add(1)) }, ""},
+	{"a policy that has expired", func(s *sound) { s.policy.Governance.ExpiresAt = new(noon) }, "policy-never-matches ExchangePolicy/staff  warning"},
+	{"a policy that is about to expire", func(s *sound) { s.policy.Governance.ExpiresAt = new(noon.Add(1)) }, ""},
 	{"a policy that is disabled cannot match, and is meant to", func(s *sound) {
 		s.second("z-off", func(p *catalog.ExchangePolicy) { p.Mode, p.Clients = catalog.ModeDisabled, []string{"nobody"} })
 	}, ""},
 	{"a policy behind its like", func(s *sound) { s.second("z-behind", nil) }, "policy-shadowed ExchangePolicy/z-behind /spec/priority warning"},
 	{"a narrower policy, behind by priority", func(s *sound) {
-		s.second("a-behind", func(p *catalog.ExchangePolicy) { p.Priority = -1; p.Subject.Conditions = cel(`subject.sub == "alice"`) })
+		s.second("a-behind", func(p *catalog.ExchangePolicy) {
+			p.Priority = -1
+			p.Subject.Conditions = catalogtest.Rules(`subject.sub == "alice"`)
+		})
 	}, "policy-shadowed ExchangePolicy/a-behind /spec/priority warning"},
 	{"a policy behind a condition", func(s *sound) { s.conditions(`subject.sub == "alice"`); s.second("z-rest", nil) }, ""},
 	{"a policy behind the same condition", func(s *sound) {
 		s.conditions(`subject.sub == "alice"`)
 		s.second("z-rest", func(p *catalog.ExchangePolicy) {
-			p.Subject.Conditions = cel(`subject.iss == "x"`, `subject.sub == "alice"`)
+			p.Subject.Conditions = catalogtest.Rules(`subject.iss == "x"`, `subject.sub == "alice"`)
 		})
 	}, "policy-shadowed ExchangePolicy/z-rest /spec/priority warning"},
 	{"a policy that takes another type too", func(s *sound) {
@@ -264,10 +285,10 @@ var cases = []struct {
 		s.issuerRules(`claims.email_verified == true`)
 	}, "mutable-claim TrustedIssuer/okta /spec/claimMappings/subject/claim warning"},
 	{"a name in the expression of the subject", func(s *sound) {
-		s.issuer().ClaimMappings.Subject = catalog.SubjectMapping{Expression: `claims.tid + "/" + claims.upn`, Prefix: ptr("x:")}
+		s.issuer().ClaimMappings.Subject = catalog.SubjectMapping{Expression: `claims.tid + "/" + claims.upn`, Prefix: new("x:")}
 	}, "mutable-claim TrustedIssuer/okta /spec/claimMappings/subject/expression warning"},
 	{"a name as the subject of an issuer that is disabled", func(s *sound) {
-		s.more = append(s.more, issuer("old", func(i *catalog.TrustedIssuer) {
+		s.more = append(s.more, catalogtest.Issuer("old", func(i *catalog.TrustedIssuer) {
 			i.ClaimMappings.Subject.Claim, i.Mode = "preferred_username", catalog.ModeDisabled
 		}))
 	}, ""},
@@ -279,7 +300,7 @@ var cases = []struct {
 	{"the actor by a name", func(s *sound) {
 		s.suppress("uncached-claim")
 		s.rule().Flow = "delegation"
-		s.rule().Actor = &catalog.PolicyActor{From: "token", Issuers: []string{"okta"}, Conditions: cel(`actor.claims.preferred_username == "robot"`)}
+		s.rule().Actor = &catalog.PolicyActor{From: "token", Issuers: []string{"okta"}, Conditions: catalogtest.Rules(`actor.claims.preferred_username == "robot"`)}
 	}, "mutable-claim ExchangePolicy/staff /spec/actor/conditions warning"},
 	{"a guardrail on a name", func(s *sound) {
 		s.rail(`subject.claims.preferred_username == "guest"`)
@@ -290,11 +311,11 @@ var cases = []struct {
 		"uncached-claim ExchangePolicy/staff /spec/subject/conditions info"},
 	{"the subject by group, among the actor's conditions", func(s *sound) {
 		s.rule().Flow = "delegation"
-		s.rule().Actor = &catalog.PolicyActor{From: "client", Conditions: cel(`"staff" in subject.claims.groups`)}
+		s.rule().Actor = &catalog.PolicyActor{From: "client", Conditions: catalogtest.Rules(`"staff" in subject.claims.groups`)}
 	}, "uncached-claim ExchangePolicy/staff /spec/actor/conditions info"},
 	{"the actor by its owner", func(s *sound) {
 		s.rule().Flow = "delegation"
-		s.rule().Actor = &catalog.PolicyActor{From: "token", Issuers: []string{"okta"}, Conditions: cel(`actor.claims.owner == subject.claims.sub`)}
+		s.rule().Actor = &catalog.PolicyActor{From: "token", Issuers: []string{"okta"}, Conditions: catalogtest.Rules(`actor.claims.owner == subject.claims.sub`)}
 	}, "uncached-claim ExchangePolicy/staff /spec/actor/conditions info"},
 	{"a guardrail on a group", func(s *sound) { s.rail(`!("staff" in subject.claims.groups)`) }, "uncached-claim Guardrail/rail /spec/deny info"},
 	{"a guardrail on what gateways cache by", func(s *sound) { s.rail(`subject.claims.sub == "" || subject.claims.iss == "x"`) }, ""},
@@ -313,14 +334,14 @@ var cases = []struct {
 		s.rail(`subject.claims.groups.all(g, g != "staff")`)
 		s.more[0].Metadata.Annotations["strait.dev/suppress-uncached-claim"] = "by sub; until 2027-03-01"
 	}, ""},
-	{"a client that no policy names", func(s *sound) { s.more = append(s.more, client("idle")) }, "client-without-policy Client/idle  warning"},
+	{"a client that no policy names", func(s *sound) { s.more = append(s.more, catalogtest.Client("idle")) }, "client-without-policy Client/idle  warning"},
 	{"a client that no policy names, disabled", func(s *sound) {
-		s.more = append(s.more, client("idle"))
+		s.more = append(s.more, catalogtest.Client("idle"))
 		s.more[0].Spec.(*catalog.Client).Mode = catalog.ModeDisabled
 	}, ""},
-	{"a review yesterday", func(s *sound) { s.policy.Governance.ReviewBy = day("2026-11-23") }, "review-overdue ExchangePolicy/staff /governance/reviewBy warning"},
-	{"a review today", func(s *sound) { s.policy.Governance.ReviewBy = day("2026-11-24") }, ""},
-	{"a review of an issuer", func(s *sound) { s.okta.Governance.ReviewBy = day("2026-11-01") }, "review-overdue TrustedIssuer/okta /governance/reviewBy warning"},
+	{"a review yesterday", func(s *sound) { s.policy.Governance.ReviewBy = catalogtest.Day("2026-11-23") }, "review-overdue ExchangePolicy/staff /governance/reviewBy warning"},
+	{"a review today", func(s *sound) { s.policy.Governance.ReviewBy = catalogtest.Day("2026-11-24") }, ""},
+	{"a review of an issuer", func(s *sound) { s.okta.Governance.ReviewBy = catalogtest.Day("2026-11-01") }, "review-overdue TrustedIssuer/okta /governance/reviewBy warning"},
 	{"no test that denies", func(s *sound) { s.denied = map[string]bool{} }, "no-deny-test ExchangePolicy/staff  warning"},
 	{"a test that denies", func(s *sound) { s.denied = map[string]bool{"staff": true} }, ""},
 }
@@ -370,7 +391,7 @@ func TestGrantingToEverybodyIsAnError(t *testing.T) {
 func TestAReviewThatSuspendsIsAnError(t *testing.T) {
 	t.Parallel()
 	s := newSound()
-	s.policy.Governance.ReviewBy = day("2026-11-23")
+	s.policy.Governance.ReviewBy = catalogtest.Day("2026-11-23")
 	s.rule().Review.OnOverdue = "suspend"
 	report := s.lint(t)
 	if report.Count(analysis.Error) != 1 || report.Findings[0].Code != "review-overdue" || !slices.Contains(places(report), "policy-never-matches ExchangePolicy/staff ") {
@@ -508,5 +529,15 @@ func TestDocumentationListsEveryLint(t *testing.T) {
 	got := regexp.MustCompile("(?m)^### `[^\n]*\n\n[^\n]*\n").FindAllString(string(page), -1)
 	if !slices.Equal(got, want) {
 		t.Errorf("docs/lint.md differs from the table; it should have:\n%s", strings.Join(want, "\n"))
+	}
+}
+
+// BenchmarkLint is over 10,000 policies, which should take less than 2 s; make
+// bench shows it.
+func BenchmarkLint(b *testing.B) {
+	s, read := catalogtest.Crowd(10_000), claims(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		analysis.Lint(s, analysis.Options{Now: noon, Claims: read})
 	}
 }

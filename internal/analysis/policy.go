@@ -108,7 +108,7 @@ func (in *inspection) proveGrant() {
 // sharedScopes: a token of ours for one target proves, by the scope's name alone,
 // the same name at another.
 func (in *inspection) sharedScopes() {
-	obtains := in.reach.obtains()
+	obtains := in.reach.Obtains()
 	for _, p := range in.enforced() {
 		s := p.Spec.Subject
 		if s == nil || !slices.Contains(s.Issuers, exchange.SelfIssuer) || p.Spec.Scopes.Prove != string(exchange.ProveSame) {
@@ -127,6 +127,14 @@ func (in *inspection) sharedScopes() {
 	}
 }
 
+func (in *inspection) neverMatches() {
+	for _, p := range in.enforced() {
+		if why := in.reach.NeverWhy(p); why != "" {
+			in.find(p.Object, "", "%s", why).fix("mend what stands in its way, or set mode: disabled and delete it")
+		}
+	}
+}
+
 // presentable are the targets whose tokens one of the clients may present: those
 // that it serves, and those that it can have tokens for.
 func (in *inspection) presentable(clients []string, obtains map[string][]string) []string {
@@ -137,7 +145,8 @@ func (in *inspection) presentable(clients []string, obtains map[string][]string)
 		}
 		all = append(all, obtains[name]...)
 	}
-	return unique(all)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // shared are the scopes that both targets have, of those allowed.
@@ -167,7 +176,7 @@ func (in *inspection) effective(p *catalog.Of[catalog.ExchangePolicy]) time.Dura
 func (in *inspection) lifetimes() {
 	for _, p := range in.enforced() {
 		if life := in.effective(p); life > longLifetime {
-			in.find(p.Object, "/spec/issue/lifetime", "tokens live for %s", short(life)).fix("5m is a good lifetime: whoever needs more exchanges again")
+			in.find(p.Object, "/spec/issue/lifetime", "tokens live for %s", catalog.Duration(life)).fix("5m is a good lifetime: whoever needs more exchanges again")
 		}
 	}
 }
@@ -175,7 +184,7 @@ func (in *inspection) lifetimes() {
 func (in *inspection) briefLifetimes() {
 	for _, p := range in.enforced() {
 		if life := in.effective(p); life > 0 && life < shortLifetime {
-			in.find(p.Object, "/spec/issue/lifetime", "tokens live for %s, too short for the caches of gateways", short(life)).
+			in.find(p.Object, "/spec/issue/lifetime", "tokens live for %s, too short for the caches of gateways", catalog.Duration(life)).
 				fix("5m is a good lifetime; keep this where each call must be decided anew")
 		}
 	}
@@ -230,13 +239,4 @@ func (in *inspection) noDenyTest() {
 			in.find(p.Object, "", "no test has the policy deny anything").fix("add a test that expects denied: docs/testing.md shows one")
 		}
 	}
-}
-
-// short writes a duration as manifests do: 2h, not 2h0m0s.
-func short(d time.Duration) string {
-	text, err := catalog.Duration(d).MarshalText()
-	if err != nil {
-		return d.String()
-	}
-	return string(text)
 }

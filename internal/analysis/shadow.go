@@ -1,65 +1,25 @@
 package analysis
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/strait-sts/strait/internal/catalog"
 	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/reach"
 )
 
 // A policy is shadowed where, for each of its clients and issuers, one policy
 // before it takes everything that it takes. That is sound, not complete: several
 // policies that only together take everything are not found.
 
-// pair is what a policy is found by.
-type pair struct{ client, issuer string }
-
-// ranked are the enforced policies by client and issuer ("" for a client flow),
-// in the order in which they decide.
-func ranked(policies []*catalog.Of[catalog.ExchangePolicy]) map[pair][]*catalog.Of[catalog.ExchangePolicy] {
-	sorted := slices.Clone(policies)
-	slices.SortStableFunc(sorted, before)
-	by := map[pair][]*catalog.Of[catalog.ExchangePolicy]{}
-	for _, p := range sorted {
-		for _, key := range pairs(p.Spec) {
-			by[key] = append(by[key], p)
-		}
-	}
-	return by
-}
-
-// before is the order in which policies decide: higher priority, then name.
-func before(a, b *catalog.Of[catalog.ExchangePolicy]) int {
-	return cmp.Or(cmp.Compare(b.Spec.Priority, a.Spec.Priority), strings.Compare(a.Metadata.Name, b.Metadata.Name))
-}
-
-func pairs(p *catalog.ExchangePolicy) []pair {
-	issuers := []string{""}
-	if p.Subject != nil {
-		issuers = p.Subject.Issuers
-	}
-	seen := map[pair]bool{}
-	var all []pair
-	for _, client := range p.Clients {
-		for _, issuer := range issuers {
-			if key := (pair{client, issuer}); !seen[key] {
-				seen[key] = true
-				all = append(all, key)
-			}
-		}
-	}
-	return all
-}
-
 func (in *inspection) shadowed() {
-	by := ranked(in.enforced())
+	by := reach.Ranked(in.enforced())
 	for _, p := range in.enforced() {
 		var hiders []string
-		for _, key := range pairs(p.Spec) {
+		for _, key := range reach.Pairs(p.Spec) {
 			i := slices.IndexFunc(by[key], func(q *catalog.Of[catalog.ExchangePolicy]) bool {
-				return q == p || in.hides(q.Spec, p.Spec, key.issuer)
+				return q == p || in.hides(q.Spec, p.Spec, key.Issuer)
 			})
 			if by[key][i] == p {
 				hiders = nil
@@ -108,32 +68,17 @@ func (in *inspection) takesAudiences(q, p *catalog.PolicySubject, issuer string)
 // hidesActor: whatever p's actor rules let through, q's do. A client is no actor
 // of its own token, which only "none" takes.
 func hidesActor(q, p *catalog.PolicyActor, issuer string) bool {
-	added := actorFrom(q) == actorClient || actorFrom(q) == actorAny // where no token is sent
-	switch actorFrom(p) {
-	case actorNone: // no actor token, and no may_act
-		return actorFrom(q) == actorNone || added && len(q.Conditions) == 0 && issuer != exchange.SelfIssuer
-	case actorClient:
+	added := q.Who() == catalog.ActorClient || q.Who() == catalog.ActorAny // where no token is sent
+	switch p.Who() {
+	case catalog.ActorNone: // no actor token, and no may_act
+		return q.Who() == catalog.ActorNone || added && len(q.Conditions) == 0 && issuer != exchange.SelfIssuer
+	case catalog.ActorClient:
 		return added && rulesWithin(q.Conditions, p.Conditions)
-	case actorToken:
-		return (actorFrom(q) == actorToken || actorFrom(q) == actorAny) && sameActor(q, p)
+	case catalog.ActorToken:
+		return (q.Who() == catalog.ActorToken || q.Who() == catalog.ActorAny) && sameActor(q, p)
 	default:
-		return actorFrom(q) == actorAny && sameActor(q, p)
+		return q.Who() == catalog.ActorAny && sameActor(q, p)
 	}
-}
-
-// The words of actor.from.
-const (
-	actorNone   = "none"
-	actorClient = "client"
-	actorToken  = "token"
-	actorAny    = "any"
-)
-
-func actorFrom(a *catalog.PolicyActor) string {
-	if a == nil || a.From == "" {
-		return actorNone
-	}
-	return a.From
 }
 
 // sameActor: conditions also open the door to strangers' actors, so that fewer

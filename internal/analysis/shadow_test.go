@@ -12,6 +12,7 @@ import (
 
 	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/catalog/catalogtest"
 )
 
 // asked is an exchange as far as it chooses a policy.
@@ -80,7 +81,7 @@ func TestShadowedPoliciesNeverDecide(t *testing.T) {
 		}
 	}()
 	rapid.Check(t, func(t *rapid.T) {
-		d := dice{rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2))}
+		d := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2))
 		for range 40 {
 			s := drawRivals(d)
 			ranked := slices.SortedFunc(slices.Values(s.Policies()), func(a, b *catalog.Of[catalog.ExchangePolicy]) int {
@@ -112,40 +113,42 @@ func describe(policies []*catalog.Of[catalog.ExchangePolicy]) string {
 }
 
 // drawRivals draws policies that want the same exchanges.
-func drawRivals(d dice) *catalog.Snapshot {
+func drawRivals(d *rand.Rand) *catalog.Snapshot {
 	entries := []*catalog.Entry{
-		issuer("i1", func(i *catalog.TrustedIssuer) {
+		catalogtest.Issuer("i1", func(i *catalog.TrustedIssuer) {
 			i.Audiences, i.TokenTypes = []string{"x", "y"}, []string{"jwt", "access_token"}
 		}),
-		target("t1", "a"), target("t2", "a"), client("c1", "t1", "t2"), client("c2", "t1"),
+		catalogtest.Target("t1", "a"), catalogtest.Target("t2", "a"), catalogtest.Client("c1", "t1", "t2"), catalogtest.Client("c2", "t1"),
 	}
-	both := func(one, two string) []string { return pick(d, []string{one}, []string{one, two}, []string{one, two}) }
+	both := func(one, two string) []string {
+		return catalogtest.Pick(d, []string{one}, []string{one, two}, []string{one, two})
+	}
 	for n := range 3 {
-		entries = append(entries, policy(fmt.Sprint("p", n), "", "", "", []string{"a"}, func(p *catalog.ExchangePolicy) {
+		entries = append(entries, catalogtest.Policy(fmt.Sprint("p", n), "", "", "", []string{"a"}, func(p *catalog.ExchangePolicy) {
 			p.Priority = d.IntN(2)
 			p.Clients, p.Targets = both("c1", "c2"), both("t1", "t2")
 			p.Subject = &catalog.PolicySubject{
 				Issuers: both("i1", "self"), TokenTypes: both("jwt", "access_token"),
-				Audiences: pick(d, nil, nil, []string{"x"}, []string{"x", "y"}), Conditions: pick(d, nil, nil, cel("A"), cel("A", "B")),
+				Audiences: catalogtest.Pick(d, nil, nil, []string{"x"}, []string{"x", "y"}), Conditions: catalogtest.Pick(d, nil, nil, catalogtest.Rules("A"), catalogtest.Rules("A", "B")),
 			}
-			p.Actor.From = pick(d, "none", "none", "client", "token", "any")
+			p.Actor.From = catalogtest.Pick(d, "none", "none", "client", "token", "any")
 			p.Flow = "delegation"
 			if p.Actor.From == "none" {
-				p.Flow = pick(d, "downscope", "downscope", "federation")
+				p.Flow = catalogtest.Pick(d, "downscope", "downscope", "federation")
 				return
 			}
 			p.Actor.Issuers = both("i1", "self")
-			p.Actor.Conditions = pick(d, nil, nil, cel("C"), cel("D"))
+			p.Actor.Conditions = catalogtest.Pick(d, nil, nil, catalogtest.Rules("C"), catalogtest.Rules("D"))
 		}))
 	}
-	return snapshot(entries...)
+	return catalogtest.Snapshot(entries...)
 }
 
-func drawAsked(d dice) asked {
+func drawAsked(d *rand.Rand) asked {
 	a := asked{
-		client: pick(d, "c1", "c2"), issuer: pick(d, "i1", "self"), typ: pick(d, "jwt", "access_token"),
-		targets: pick(d, nil, []string{"t1"}, []string{"t2"}, []string{"t1", "t2"}), audiences: pick(d, []string{"x"}, []string{"y"}, []string{"x", "y", "z"}),
-		actor: pick(d, "", "", "i1", "self"), tied: d.IntN(2) == 0, mayAct: pick(d, "", "", "client", "actor"), holds: map[string]bool{},
+		client: catalogtest.Pick(d, "c1", "c2"), issuer: catalogtest.Pick(d, "i1", "self"), typ: catalogtest.Pick(d, "jwt", "access_token"),
+		targets: catalogtest.Pick(d, nil, []string{"t1"}, []string{"t2"}, []string{"t1", "t2"}), audiences: catalogtest.Pick(d, []string{"x"}, []string{"y"}, []string{"x", "y", "z"}),
+		actor: catalogtest.Pick(d, "", "", "i1", "self"), tied: d.IntN(2) == 0, mayAct: catalogtest.Pick(d, "", "", "client", "actor"), holds: map[string]bool{},
 	}
 	a.itself = a.issuer == "self" && d.IntN(3) == 0
 	for _, source := range []string{"A", "B", "C", "D"} {

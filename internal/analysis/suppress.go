@@ -3,6 +3,7 @@ package analysis
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ func (in *inspection) suppress(report *Report) {
 	}
 	hidden := map[key]bool{}
 	for _, e := range in.Entries() {
-		for _, name := range sortedKeys(e.Metadata.Annotations) {
+		for _, name := range slices.Sorted(maps.Keys(e.Metadata.Annotations)) {
 			code, ours := strings.CutPrefix(name, suppressPrefix)
 			if !ours {
 				continue

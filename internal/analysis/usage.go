@@ -3,6 +3,7 @@ package analysis
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -38,8 +39,8 @@ type UsageWindow struct {
 	Since time.Time `json:"since"` // later than asked where the log tells no more
 }
 
-// minUsage is the least time in which something can be called unused.
-const minUsage = 7 * 24 * time.Hour
+// MinUsage is the least time in which something can be called unused.
+const MinUsage = 7 * 24 * time.Hour
 
 func usageRules() []Rule {
 	const why = "What nobody needs is still there for whoever comes to hold a token or a credential of it (RFC 9700 §2.3). "
@@ -75,7 +76,7 @@ func (in *inspection) unused(u Used, from time.Time) (days int, unused bool) {
 		since = from
 	}
 	age := in.Now.Sub(since)
-	if last, used := in.Usage.Last[u]; age < minUsage || used && !last.Before(since) {
+	if last, used := in.Usage.Last[u]; age < MinUsage || used && !last.Before(since) {
 		return 0, false
 	}
 	return int(age / (24 * time.Hour)), true
@@ -90,7 +91,7 @@ func (in *inspection) unusedIssuers() {
 	for _, i := range in.Issuers() {
 		other := slices.ContainsFunc(i.Spec.AcceptAs, func(role string) bool { return role != "subject" && role != "actor" })
 		days, unused := in.unused(Used{catalog.KindTrustedIssuer, i.Metadata.Name, ""}, in.Usage.Ages[i.Ref()].Created)
-		if unused && !other && alive(i.Object, i.Spec.Mode, in.Now) {
+		if unused && !other && i.Alive(i.Spec.Mode, in.Now) {
 			in.find(i.Object, "", "no token of it was exchanged in the last %d days", days).
 				fix("disable it, spec: {mode: disabled}, and delete it and its name in policies when nobody misses it")
 		}
@@ -105,7 +106,7 @@ func (in *inspection) unusedClients() {
 	}
 	for _, c := range in.Clients() {
 		days, unused := in.unused(Used{catalog.KindClient, c.Metadata.Name, ""}, in.Usage.Ages[c.Ref()].Created)
-		if unused && len(c.Spec.Serves) == 0 && alive(c.Object, c.Spec.Mode, in.Now) {
+		if unused && len(c.Spec.Serves) == 0 && c.Alive(c.Spec.Mode, in.Now) {
 			in.find(c.Object, "", "no token was issued to it in the last %d days", days).
 				fix("disable it, spec: {mode: disabled}, and delete it and its name in policies when nobody misses it")
 		}
@@ -165,7 +166,7 @@ func narrower(s catalog.PolicyScopes, idle []string) string {
 	}
 	if len(s.Map) > 0 {
 		var kept []string
-		for _, held := range sortedKeys(s.Map) {
+		for _, held := range slices.Sorted(maps.Keys(s.Map)) {
 			if proved := without(s.Map[held]); len(proved) > 0 {
 				kept = append(kept, fmt.Sprintf("%s: %s", scalar(held), flow(proved)))
 			}

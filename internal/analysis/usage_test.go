@@ -8,6 +8,7 @@ import (
 
 	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/catalog/catalogtest"
 )
 
 // daysAgo is an instant before noon.
@@ -31,14 +32,14 @@ func used(entries ...*catalog.Entry) *analysis.Usage {
 
 func TestWhatNobodyUsedIsFound(t *testing.T) {
 	t.Parallel()
-	okta, edge := issuer("okta", nil), client("edge")
-	staff := policy("staff", "edge", "okta", "orders", []string{"orders:read", "orders:write"}, func(p *catalog.ExchangePolicy) {
+	okta, edge := catalogtest.Issuer("okta", nil), catalogtest.Client("edge")
+	staff := catalogtest.Policy("staff", "edge", "okta", "orders", []string{"orders:read", "orders:write"}, func(p *catalog.ExchangePolicy) {
 		p.Scopes = catalog.PolicyScopes{
 			Allow: []string{"orders:read", "orders:write"}, Default: []string{"orders:read", "orders:write"}, Prove: "map",
 			Map: map[string][]string{"openid": {"orders:read", "orders:write"}, "profile": {"orders:write"}},
 		}
 	})
-	all := []*catalog.Entry{okta, edge, staff, target("orders", "orders:read", "orders:write")}
+	all := []*catalog.Entry{okta, edge, staff, catalogtest.Target("orders", "orders:read", "orders:write")}
 	of := func(e *catalog.Entry, scope string) analysis.Used {
 		return analysis.Used{Kind: e.Kind, Name: e.Metadata.Name, Scope: scope}
 	}
@@ -72,7 +73,7 @@ func TestWhatNobodyUsedIsFound(t *testing.T) {
 	} {
 		u := used(all...)
 		c.change(u)
-		report := analysis.Lint(snapshot(all...), analysis.Options{Now: noon, Usage: u})
+		report := analysis.Lint(catalogtest.Snapshot(all...), analysis.Options{Now: noon, Usage: u})
 		var found []analysis.Finding
 		for _, f := range report.Findings {
 			if strings.HasPrefix(f.Code, "unused-") {
@@ -96,12 +97,12 @@ func TestWhatNobodyUsedIsFound(t *testing.T) {
 // nothing; nor does it of who may be used in ways that leave no record.
 func TestWithoutALogNothingIsUnused(t *testing.T) {
 	t.Parallel()
-	admins := issuer("admins", func(i *catalog.TrustedIssuer) { i.AcceptAs = []string{"subject", "admin"} })
-	off := client("off")
+	admins := catalogtest.Issuer("admins", func(i *catalog.TrustedIssuer) { i.AcceptAs = []string{"subject", "admin"} })
+	off := catalogtest.Client("off")
 	off.Spec.(*catalog.Client).Mode = catalog.ModeDisabled
-	all := []*catalog.Entry{admins, client("server", "orders"), off, target("orders", "orders:read")}
+	all := []*catalog.Entry{admins, catalogtest.Client("server", "orders"), off, catalogtest.Target("orders", "orders:read")}
 	for name, u := range map[string]*analysis.Usage{"no log": nil, "an empty one": {Asked: daysAgo(90), Since: daysAgo(90)}} {
-		report := analysis.Lint(snapshot(all...), analysis.Options{Now: noon, Usage: u})
+		report := analysis.Lint(catalogtest.Snapshot(all...), analysis.Options{Now: noon, Usage: u})
 		if slices.ContainsFunc(report.Findings, func(f analysis.Finding) bool { return strings.HasPrefix(f.Code, "unused-") }) {
 			t.Errorf("%s: %+v", name, report.Findings)
 		}

@@ -51,13 +51,14 @@ var layout = map[string][]string{
 	"internal/oauth":               {"internal/exchange"},
 	"internal/limit":               {},
 	"internal/server":              {},
-	"internal/analysis":            {"internal/exchange", "internal/catalog", "internal/expr"},
-	"internal/admin":               {"internal/lineage", "internal/exchange", "internal/catalog", "internal/audit", "internal/revocation", "internal/analysis", "internal/rehearsal", "api"},
+	"internal/reach":               {"internal/exchange", "internal/catalog"},
+	"internal/analysis":            {"internal/exchange", "internal/catalog", "internal/expr", "internal/reach"},
+	"internal/admin":               {"internal/lineage", "internal/exchange", "internal/catalog", "internal/audit", "internal/revocation", "internal/analysis", "internal/reach", "internal/rehearsal", "api"},
 	"internal/client":              {"internal/exchange", "internal/catalog"},
 	"internal/cli":                 {"internal/app", "internal/cli/console", "internal/cli/judge", "internal/cli/objects", "internal/cli/records", "internal/config", "internal/exchange", "internal/pgserver", "internal/postgres"},
 	"internal/cli/console":         {"internal/catalog", "internal/client", "internal/config", "internal/exchange", "internal/manifest"},
 	"internal/cli/objects":         {"internal/catalog", "internal/cli/console", "internal/cli/judge", "internal/client", "internal/manifest"},
-	"internal/cli/judge":           {"internal/analysis", "internal/app", "internal/audit", "internal/catalog", "internal/cli/console", "internal/client", "internal/exchange", "internal/manifest", "internal/rehearsal", "internal/rehearsal/replay", "internal/rehearsal/suite"},
+	"internal/cli/judge":           {"internal/analysis", "internal/app", "internal/audit", "internal/catalog", "internal/cli/console", "internal/client", "internal/exchange", "internal/manifest", "internal/reach", "internal/rehearsal", "internal/rehearsal/replay", "internal/rehearsal/suite"},
 	"internal/cli/records":         {"internal/app", "internal/audit", "internal/cli/console", "internal/client", "internal/exchange", "internal/lineage", "internal/postgres"},
 	"internal/config":              {"internal/exchange"},
 	"internal/telemetry":           {"internal/exchange"},
@@ -274,7 +275,7 @@ func TestOnlyConfigReadsTheEnvironment(t *testing.T) {
 }
 
 func TestDecisionsTakeTheTimeAsAnArgument(t *testing.T) {
-	timeless := []string{"internal/exchange", "internal/analysis", "internal/limit", "internal/policy", "internal/mint", "internal/jws", "internal/catalog", "internal/trust", "internal/keysource", "internal/introspect", "internal/oauth"}
+	timeless := []string{"internal/exchange", "internal/reach", "internal/analysis", "internal/limit", "internal/policy", "internal/mint", "internal/jws", "internal/catalog", "internal/trust", "internal/keysource", "internal/introspect", "internal/oauth"}
 	for _, s := range tree(t) {
 		if s.test() || !slices.Contains(timeless, s.dir) {
 			continue

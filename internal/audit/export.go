@@ -117,11 +117,16 @@ func (x *exportReader) wrong(err error) error {
 	return fmt.Errorf("line %d of the export: %w", x.number, err)
 }
 
+// fault tells a line that is wrong from a source that gave no more.
 func (x *exportReader) fault() error {
-	if err := x.lines.Err(); err != nil {
+	err := x.lines.Err()
+	switch {
+	case errors.Is(err, bufio.ErrTooLong):
 		return x.wrong(err)
+	case err != nil && x.number > 1:
+		return fmt.Errorf("the export breaks off before line %d: %w", x.number, err)
 	}
-	return nil
+	return err
 }
 
 // rows gives the record of the line that the reader stands on, and those after.

@@ -3,10 +3,12 @@ package audit_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/strait-sts/strait/internal/audit"
@@ -94,6 +96,29 @@ func TestReadExportNamesTheLineAtFault(t *testing.T) {
 	}
 	if report, err := offline(t, ""); err != nil || !report.OK() || report.Records != 0 {
 		t.Errorf("nothing at all: %+v, %v", report, err)
+	}
+}
+
+// Where the source ends in an error, that is told, and no line is blamed.
+func TestExportThatBreaksOffIsNoWrongLine(t *testing.T) {
+	t.Parallel()
+	rows, checkpoints := written(t, 2)
+	text := exported(t, audit.Evidence{Checkpoints: checkpoints}, rows)
+	first, _, _ := strings.Cut(text, "\n")
+	for name, test := range map[string]struct{ text, want string }{
+		"at once":          {"", "gone"},
+		"in the evidence":  {first + "\n", "the export breaks off before line 2: gone"},
+		"after the record": {text, "the export breaks off before line 5: gone"},
+	} {
+		_, read, err := audit.ReadExport(io.MultiReader(strings.NewReader(test.text), iotest.ErrReader(errors.New("gone"))))
+		if err == nil {
+			for _, fault := range read {
+				err = fault
+			}
+		}
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
 	}
 }
 

@@ -743,3 +743,40 @@ func TestErrorsReadLikeACompilers(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+func TestWhatHasEffect(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		mode catalog.Mode
+		ends *time.Time
+		want bool
+	}{
+		"enforced":    {catalog.ModeEnforce, nil, true},
+		"a shadow":    {catalog.ModeShadow, new(now.Add(1)), true},
+		"disabled":    {catalog.ModeDisabled, nil, false},
+		"over by now": {catalog.ModeEnforce, &now, false},
+	} {
+		o := catalog.Object{Governance: catalog.Governance{ExpiresAt: c.ends}}
+		if got := o.Alive(c.mode, now); got != c.want {
+			t.Errorf("%s: alive = %v", name, got)
+		}
+	}
+}
+
+// What a policy leaves out: nobody acts, and an overdue review only warns.
+func TestWhatAPolicyLeavesOut(t *testing.T) {
+	t.Parallel()
+	var actor *catalog.PolicyActor
+	if actor.Who() != catalog.ActorNone || (&catalog.PolicyActor{}).Who() != catalog.ActorNone || (&catalog.PolicyActor{From: "any"}).Who() != catalog.ActorAny {
+		t.Error("who acts is not what the policy says, or none")
+	}
+	for on, want := range map[string]bool{"": false, "warn": false, "suspend": true} {
+		if p := (&catalog.ExchangePolicy{Review: &catalog.PolicyReview{OnOverdue: on}}); p.Suspends() != want {
+			t.Errorf("onOverdue %q suspends = %v", on, p.Suspends())
+		}
+	}
+	if (&catalog.ExchangePolicy{}).Suspends() {
+		t.Error("a policy without review suspends")
+	}
+}

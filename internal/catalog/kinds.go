@@ -227,6 +227,9 @@ type ExchangePolicy struct {
 	Mode     Mode           `json:"mode,omitempty"`
 }
 
+// Suspends says whether the policy denies once its review is overdue.
+func (p *ExchangePolicy) Suspends() bool { return p.Review != nil && p.Review.OnOverdue == "suspend" }
+
 // PolicySubject says whose tokens a policy takes.
 type PolicySubject struct {
 	Issuers    []string `json:"issuers"`
@@ -237,9 +240,25 @@ type PolicySubject struct {
 
 // PolicyActor says who may act.
 type PolicyActor struct {
-	From       string   `json:"from,omitempty"` // none, client, token, any
+	From       string   `json:"from,omitempty"` // one of the Actor words
 	Issuers    []string `json:"issuers,omitempty"`
 	Conditions []Rule   `json:"conditions,omitempty"`
+}
+
+// The words of actor.from.
+const (
+	ActorNone   = "none"   // nobody acts
+	ActorClient = "client" // the client that asks
+	ActorToken  = "token"  // whom the actor token speaks of
+	ActorAny    = "any"    // the token's, if one came, else the client
+)
+
+// Who is the word that says who acts: none where the policy says nothing of it.
+func (a *PolicyActor) Who() string {
+	if a == nil || a.From == "" {
+		return ActorNone
+	}
+	return a.From
 }
 
 // PolicyScopes says which scopes a policy can issue and what proves them.

@@ -9,16 +9,19 @@ import (
 // Duration is a time.Duration that manifests write as "5m" or "24h".
 type Duration time.Duration
 
-// MarshalText writes the duration as people do: "5m", not "5m0s".
-func (d Duration) MarshalText() ([]byte, error) {
+// String is the duration as people write it: "5m", not "5m0s".
+func (d Duration) String() string {
 	text := time.Duration(d).String()
 	for _, end := range []string{"m0s", "h0m"} {
 		if strings.HasSuffix(text, end) {
 			text = text[:len(text)-2]
 		}
 	}
-	return []byte(text), nil
+	return text
 }
+
+// MarshalText writes the duration as [Duration.String] has it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // UnmarshalText reads "5m"; a number without a unit is an error.
 func (d *Duration) UnmarshalText(text []byte) error {

@@ -62,6 +62,11 @@ func (o Object) Expired(now time.Time) bool {
 	return end != nil && !now.Before(*end)
 }
 
+// Alive says whether an object of this mode has effect at the instant.
+func (o Object) Alive(mode Mode, now time.Time) bool {
+	return mode != ModeDisabled && !o.Expired(now)
+}
+
 // Ref names the object.
 func (o Object) Ref() Ref { return Ref{o.Kind, o.Metadata.Name} }
 

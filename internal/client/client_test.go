@@ -70,7 +70,7 @@ func TestProblemIsTyped(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json; charset=utf-8")
 		w.WriteHeader(http.StatusUnprocessableEntity)
-		fmt.Fprint(w, `{"type":"https://strait.dev/problems/invalid","title":"The objects are not valid","status":422,
+		fmt.Fprint(w, `{"type":"https://strait.dev/problems/invalid","title":"What was asked for is not valid","status":422,
 			"instance":"urn:strait:request:r1","errors":[{"pointer":"/spec/audience","code":"required","message":"is required"}]}`)
 	})
 	_, _, err := c.Get(t.Context(), "targets", "a")
@@ -78,7 +78,7 @@ func TestProblemIsTyped(t *testing.T) {
 	if !errors.As(err, &p) || !Is(err, 422) || Is(err, 404) || p.Errors[0].Code != "required" {
 		t.Fatalf("%v", err)
 	}
-	for _, want := range []string{"The objects are not valid", "request r1", "/spec/audience: is required"} {
+	for _, want := range []string{"What was asked for is not valid", "request r1", "/spec/audience: is required"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not say %q", err, want)
 		}

@@ -99,7 +99,7 @@ func Settings() []Setting {
 		{Env: "STRAIT_AUDIT_CLAIMS", Default: "used", Meaning: "used: records keep the claims that rules read, at most 4 KiB a token; none: no claims", set: oneOf(func(c *Config) *string { return &c.AuditClaims }, "used", "none")},
 		{Env: "STRAIT_AUDIT_ANCHOR", Meaning: "file, outside the database's reach, that each signed checkpoint of the records is appended to; empty: none", set: text(func(c *Config) *string { return &c.AuditAnchor })},
 		{Env: "STRAIT_RATE_FAILURES", Default: "100", Meaning: "failed authentications that one client may have from one address in a minute; an address ten times that; 0: no limit", set: number(func(c *Config) *int { return &c.RateFailures }, 1_000_000)},
-		{Env: "STRAIT_RATE_REQUESTS", Default: "10000", Meaning: "requests to /token that one client may make in a second; an address ten times that; 0: no limit", set: number(func(c *Config) *int { return &c.RateRequests }, 1_000_000)},
+		{Env: "STRAIT_RATE_REQUESTS", Default: "10000", Meaning: "requests to /token, /introspect and /revoke that one client may make in a second; an address ten times that; 0: no limit", set: number(func(c *Config) *int { return &c.RateRequests }, 1_000_000)},
 		{Env: "STRAIT_ERROR_DETAIL", Default: "reason", Meaning: "none: leave reason out of answers", set: setErrorDetail},
 		{Env: "STRAIT_CLOCK_SKEW", Default: "30s", Meaning: "default leeway for nbf and iat; the exp of subject and actor tokens is exact", set: setClockSkew},
 		{Env: "STRAIT_LOG_FORMAT", Default: "json", Meaning: "json or text", set: oneOf(func(c *Config) *string { return &c.LogFormat }, "json", "text")},

@@ -214,11 +214,14 @@ func objectAt(claims Claims, path []string) map[string]any {
 // decided: a rule reads what the record does not hold.
 type NotKeptError struct {
 	Of    Role
-	Claim string // its ClaimName; or what else is missing
+	Claim string // its ClaimName, or what else is missing; "" is all of the token
 }
 
 // Error names what is missing.
 func (e *NotKeptError) Error() string {
+	if e.Claim == "" {
+		return "the record keeps nothing of the " + string(e.Of) + " token: it was not believed, or not looked at"
+	}
 	return "the record does not keep " + e.Claim + " of the " + string(e.Of) + " token"
 }
 

@@ -111,7 +111,7 @@ func (a *Answer) listChecks() []Check {
 			case p > a.phase, failed >= 0 && i > failed:
 				c.Result = exchange.Skipped
 			case i == failed:
-				c.Result, c.Detail = exchange.Failed, a.Detail
+				c.Result, c.Detail = exchange.Failed, cmp.Or(a.Detail, a.Unknown)
 				c.Expected, c.Actual = a.compared()
 			default:
 				c.Result, c.Detail = a.looked(p, s.id)

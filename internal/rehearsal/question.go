@@ -58,11 +58,14 @@ func (q *Question) grant() exchange.GrantType {
 // ReadClaims reads a JSON object as a token carries it: numbers stay exact
 // (RFC 7519 §4).
 func ReadClaims(text []byte) (exchange.Claims, error) {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, fmt.Errorf("claims are missing: %w", errNoObject)
+	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	var claims exchange.Claims
 	if err := decoder.Decode(&claims); err != nil || claims == nil {
-		return nil, fmt.Errorf("claims are not a JSON object: %w", errors.Join(err, errNoObject))
+		return nil, fmt.Errorf("claims are no JSON object: %w", errNoObject)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is more than one JSON value in the claims")

@@ -236,7 +236,7 @@ func (r *Recorded) neverBelieved(role exchange.Role) error {
 			return role.Refuse(fault, "as the record says")
 		}
 	}
-	return &exchange.NotKeptError{Of: role, Claim: "anything (it was not believed, or not looked at)"}
+	return &exchange.NotKeptError{Of: role}
 }
 
 // settle adds to an answer what the record alone decides: a token that was used

@@ -62,8 +62,7 @@ func (r *report) span(pointer string, d catalog.Duration, limit time.Duration) {
 	case span%time.Second != 0:
 		r.add(pointer, catalog.CodeValue, "must be whole seconds")
 	case span > limit:
-		text, _ := catalog.Duration(limit).MarshalText()
-		r.add(pointer, catalog.CodeValue, "must be at most %s", text)
+		r.add(pointer, catalog.CodeValue, "must be at most %s", catalog.Duration(limit))
 	}
 }
 

@@ -1,5 +1,7 @@
-// Package catalogtest answers one question: does this store keep the catalogue
-// as package catalog relies on it? It holds the tests that each store passes.
+// Package catalogtest answers one question: what is a catalogue, in a test? It
+// holds the tests that each store of one passes ([TestStore]), and small sound
+// objects to change and put together ([Issuer], [Policy], [Snapshot]) for the
+// packages that judge a catalogue as a whole.
 package catalogtest
 
 import (

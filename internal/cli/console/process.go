@@ -52,7 +52,7 @@ func Group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return Usage("there is no command %q; %s --help lists them", cmd.CommandPath()+" "+args[0], cmd.CommandPath())
+			return noCommand(cmd, args[0])
 		}
 		return cmd.Help()
 	}
@@ -60,9 +60,17 @@ func Group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// Args checks the number of arguments, as a matter of usage.
+func noCommand(cmd *cobra.Command, word string) error {
+	return Usage("there is no command %q; %s --help lists them", cmd.CommandPath()+" "+word, cmd.CommandPath())
+}
+
+// Args checks the number of arguments, as a matter of usage. One too many for a
+// command that has commands below it was meant to be one of those.
 func Args(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, given []string) error {
+		if len(given) > most && cmd.HasSubCommands() {
+			return noCommand(cmd, given[most])
+		}
 		if len(given) < least || len(given) > most {
 			return Usage("want: %s (%s --help says more)", cmd.UseLine(), cmd.CommandPath())
 		}

@@ -26,13 +26,15 @@ func (in *explained) checkRecorded() error {
 // writeThen tells what the record says, and whether that is what was decided now.
 func (e *explanation) writeThen(t *console.Page) {
 	then := e.Recorded
-	t.Note("asked", fmt.Sprintf("client %s, at %s", then.Client, then.Time.Format(time.RFC3339)))
-	came := strings.TrimSpace(then.Decision + " " + then.Reason)
-	if then.Policy != "" {
-		came += ", policy " + then.Policy
+	asked := named("for", e.Targets...) + named("scope", e.Scopes.Requested...)
+	who := "client " + then.Client
+	if then.Client == "" {
+		who = "a client that was not authenticated"
 	}
+	t.Note("asked", fmt.Sprintf("%s%s, at %s", who, asked, then.Time.Format(time.RFC3339)))
+	came := strings.TrimSpace(then.Decision+" "+then.Reason) + named("policy", then.Policy)
 	if then.Lifetime > 0 {
-		came += fmt.Sprintf(", scope %s, %s", strings.Join(then.Scopes, " "), time.Duration(then.Lifetime)*time.Second)
+		came += named("scope", then.Scopes...) + ", " + (time.Duration(then.Lifetime) * time.Second).String()
 	}
 	t.Note("recorded", fmt.Sprintf("%s (revision %d)", came, then.Revision))
 	verdict := "the same"
@@ -43,4 +45,13 @@ func (e *explanation) writeThen(t *console.Page) {
 		verdict = "not what was recorded"
 	}
 	t.Note(fmt.Sprintf("at revision %d", e.Revision), verdict)
+}
+
+// named is a part of a line behind its name, where there is one.
+func named(name string, values ...string) string {
+	text := strings.Join(values, " ")
+	if text == "" {
+		return ""
+	}
+	return ", " + name + " " + text
 }

@@ -165,7 +165,8 @@ type explanation struct {
 	Policy   string   `json:"policy"`
 	Targets  []string `json:"targets"`
 	Scopes   struct {
-		Issued []string `json:"issued"`
+		Requested []string `json:"requested"`
+		Issued    []string `json:"issued"`
 	} `json:"scopes"`
 	Checks []struct {
 		ID, Result, Detail string
@@ -222,7 +223,7 @@ func (e *explanation) write(w io.Writer, in *explained) error {
 	}
 	e.writeChecks(&t, in.all)
 	for _, c := range e.Candidates {
-		if c.Failed == "" || c.Policy == e.Policy { // what the deciding one failed is told above
+		if c.Failed == "" || c.Policy == e.Policy || e.cannotTell(c.Detail) { // what the deciding one failed is told above
 			continue
 		}
 		t.Line("  policy %s does not fit: %s", c.Policy, c.Failed)
@@ -243,13 +244,17 @@ func (e *explanation) write(w io.Writer, in *explained) error {
 // writeChecks tells the check that failed; with all, every one.
 func (e *explanation) writeChecks(t *console.Page, all bool) {
 	for _, c := range e.Checks {
-		if c.Result != "fail" && !all {
+		if !all && (c.Result != "fail" || e.cannotTell(c.Detail)) {
 			continue
 		}
 		t.Line("  %-4s  %s", c.Result, c.ID)
 		t.Detail(c.Detail, c.Expected, c.Actual)
 	}
 }
+
+// cannotTell says of a check's detail that it is what the record does not tell,
+// which the first line says: nothing failed there, as far as is known.
+func (e *explanation) cannotTell(detail string) bool { return e.Unknown != "" && detail == e.Unknown }
 
 // asked is the request in a line.
 func (in *explained) asked() string {

@@ -43,7 +43,8 @@ and the time that was looked at is said.
 
 docs/lint.md lists every code with its reason, and how to suppress a finding for a while.
 
-Exit codes: 0 nothing bad, 1 there is an error (with --strict: or a warning), 2 the command line or a file is wrong.`,
+Exit codes: 0 nothing bad, 1 there is an error (with --strict: or a warning), 2 nothing could be looked at: the
+command line, a file or the server's answer is wrong.`,
 		Example: `  strait lint
   strait lint -f examples/quickstart
   strait lint -f policies --strict -o json
@@ -80,7 +81,7 @@ type lintFinding struct {
 func (in *linted) run(ctx context.Context, p *console.Process) error {
 	report, err := in.report(ctx, p)
 	if err != nil {
-		return err
+		return console.WrongUsage(err)
 	}
 	if in.output == console.FormatTable {
 		err = writeReport(p.Out, report)
@@ -93,7 +94,8 @@ func (in *linted) run(ctx context.Context, p *console.Process) error {
 	return err
 }
 
-// report asks the server, or lints files.
+// report asks the server, or lints files. Where neither can be, that is exit
+// code 2, since 1 is for findings.
 func (in *linted) report(ctx context.Context, p *console.Process) (*lintReport, error) {
 	if len(in.paths) > 0 {
 		if in.usage != "" {
@@ -119,11 +121,11 @@ func (in *linted) report(ctx context.Context, p *console.Process) (*lintReport, 
 	return report, nil
 }
 
-// offline lints files. What cannot be read is a matter of usage: exit code 2.
+// offline lints files.
 func (in *linted) offline(ctx context.Context, p *console.Process) (*lintReport, error) {
 	files, err := readOffline(p, in.paths, in.issuer) //nolint:contextcheck // nothing is fetched offline
 	if err != nil {
-		return nil, console.WrongUsage(err)
+		return nil, err
 	}
 	o := analysis.Options{Now: p.Clock(), Denied: map[string]bool{}}
 	if o.Claims, err = analysis.NewClaims(); err != nil {
@@ -131,7 +133,7 @@ func (in *linted) offline(ctx context.Context, p *console.Process) (*lintReport,
 	}
 	tests, err := suite.Run(ctx, files.stage, files.tests)
 	if err != nil {
-		return nil, console.WrongUsage(err)
+		return nil, err
 	}
 	for _, c := range tests.Coverage {
 		o.Denied[c.Policy] = c.Deny
@@ -198,6 +200,9 @@ func writeReport(w io.Writer, report *lintReport) error {
 	}
 	if u := report.Usage; u != nil {
 		t.Line("usage: records since %s were looked at; %s", u.Since.UTC().Format(time.RFC3339), lookedAt(u))
+		if report.Time.Sub(u.Since) < analysis.MinUsage {
+			t.Line("usage: that is less than a week, so nothing is called unused")
+		}
 	}
 	t.Line("%s, %s, %s; %d suppressed", console.Count(report.Count(analysis.Error), "error"), console.Count(report.Count(analysis.Warning), "warning"),
 		console.Count(report.Count(analysis.Info), "note"), report.Suppressed)

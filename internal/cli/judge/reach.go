@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strconv"
 
@@ -14,11 +15,12 @@ import (
 	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/cli/console"
 	"github.com/strait-sts/strait/internal/client"
+	"github.com/strait-sts/strait/internal/reach"
 )
 
 // reached is what the flags of strait reach say.
 type reached struct {
-	query  analysis.Query
+	query  reach.Query
 	paths  []string
 	issuer string
 	output console.Format
@@ -47,7 +49,7 @@ With -f the manifests below PATH are the catalogue, and no server is asked.`,
 	f.StringVar(&in.query.Scope, "to", "", "the scope; none: any, with --to-target")
 	f.StringVar(&in.query.Target, "to-target", "", "the target's name; none: any")
 	f.StringVar(&in.query.From, "from", "", "where chains begin: an issuer's name, or a client's")
-	f.IntVar(&in.query.Ways, "limit", analysis.DefaultWays, "how many ways to show")
+	f.IntVar(&in.query.Ways, "limit", reach.DefaultWays, "how many ways to show")
 	console.FilesFlag(cmd, &in.paths)
 	issuerFlag(cmd, p, &in.issuer)
 	console.OutputFlag(cmd, &in.output, console.FormatTable)
@@ -58,9 +60,15 @@ func (in *reached) run(ctx context.Context, p *console.Process) error {
 	if in.query.Scope == "" && in.query.Target == "" {
 		return console.Usage("--to or --to-target is needed: which scope, at which target?")
 	}
+	if in.query.Ways < 1 || in.query.Ways > reach.MaxWays {
+		return console.Usage("--limit: want 1 to %d", reach.MaxWays)
+	}
 	answer, err := in.answer(ctx, p)
 	if err != nil {
 		return err
+	}
+	if answer.UnknownScope {
+		p.Note("strait: no target has the scope %q in its catalogue: check the word\n", in.query.Scope)
 	}
 	if in.output != console.FormatTable {
 		return console.PrintValue(p.Out, in.output, answer)
@@ -69,14 +77,14 @@ func (in *reached) run(ctx context.Context, p *console.Process) error {
 }
 
 // answer asks the server, or searches files.
-func (in *reached) answer(ctx context.Context, p *console.Process) (*analysis.Answer, error) {
+func (in *reached) answer(ctx context.Context, p *console.Process) (*reach.Answer, error) {
 	if len(in.paths) > 0 {
 		files, err := readOffline(p, in.paths, in.issuer) //nolint:contextcheck // nothing is fetched offline
 		if err != nil {
 			return nil, console.WrongUsage(err)
 		}
-		answer, err := analysis.Reach(files.stage.Snapshot, p.Clock(), in.query)
-		if errors.Is(err, analysis.ErrQuery) {
+		answer, err := reach.Find(files.stage.Snapshot, p.Clock(), in.query)
+		if errors.Is(err, reach.ErrQuery) {
 			err = console.WrongUsage(err)
 		}
 		return answer, err
@@ -92,10 +100,13 @@ func (in *reached) answer(ctx context.Context, p *console.Process) (*analysis.An
 		}
 	}
 	body, err := c.Reach(ctx, parameters)
+	if client.Is(err, http.StatusBadRequest) {
+		err = console.WrongUsage(err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	answer := &analysis.Answer{}
+	answer := &reach.Answer{}
 	if err := json.Unmarshal(body, answer); err != nil {
 		return nil, fmt.Errorf("the server's answer cannot be read: %w", err)
 	}
@@ -103,7 +114,7 @@ func (in *reached) answer(ctx context.Context, p *console.Process) (*analysis.An
 }
 
 // write tells who can begin, then each way as a chain.
-func (in *reached) write(w io.Writer, answer *analysis.Answer) error {
+func (in *reached) write(w io.Writer, answer *reach.Answer) error {
 	var t console.Page
 	if len(answer.Reached) == 0 {
 		t.Line("nobody can end up there")
@@ -120,18 +131,18 @@ func (in *reached) write(w io.Writer, answer *analysis.Answer) error {
 	}
 	if answer.Truncated {
 		t.Line("")
-		t.Line("there are more ways; --limit shows up to %d. The list above is complete.", analysis.MaxWays)
+		t.Line("there are more ways; --limit shows up to %d. The list above is complete.", reach.MaxWays)
 	}
 	_, err := io.WriteString(w, t.String())
 	return err
 }
 
 // arrow is one thing that is reached, in a line.
-func arrow(r analysis.Reached) string {
+func arrow(r reach.End) string {
 	return fmt.Sprintf("%s -> %s at %s", beginning(r.From), scopeWords(r.Scope), r.Target)
 }
 
-func beginning(o analysis.Origin) string {
+func beginning(o reach.Origin) string {
 	switch {
 	case o.Client != "":
 		return "client " + o.Client + " by itself"
@@ -149,12 +160,12 @@ func scopeWords(scope string) string {
 	return scope
 }
 
-func writeHop(t *console.Page, h analysis.Hop) {
+func writeHop(t *console.Page, h reach.Hop) {
 	who := h.Client
 	switch h.Right {
-	case analysis.RightServes:
+	case reach.RightServes:
 		who += ", which serves " + h.Presents + ","
-	case analysis.RightIssued:
+	case reach.RightIssued:
 		who += ", which it was issued to,"
 	}
 	t.Line("   -> %s gets %s at %s, by %s (%s), for %s", who, scopeWords(h.Scope), h.Target, h.Policy, h.Flow, h.Lifetime)
@@ -164,11 +175,11 @@ func writeHop(t *console.Page, h analysis.Hop) {
 }
 
 // conditionWords is a condition in a line.
-func conditionWords(c analysis.Condition) string {
+func conditionWords(c reach.Condition) string {
 	form, known := map[string]string{
-		analysis.OnType: "if it is a %s", analysis.OnAudience: "if it is addressed to %s", analysis.OnIssuedTo: "if it was issued to %s",
-		analysis.OnRule: "if %s, by the issuer's rule", analysis.OnCondition: "if %s", analysis.OnActor: "if %s",
-		analysis.OnProof: "with proof of possession: %s", analysis.OnGuardrail: "unless %s", analysis.OnEarlier: "unless policy %s decides",
+		reach.OnType: "if it is a %s", reach.OnAudience: "if it is addressed to %s", reach.OnIssuedTo: "if it was issued to %s",
+		reach.OnRule: "if %s, by the issuer's rule", reach.OnCondition: "if %s", reach.OnActor: "if %s",
+		reach.OnProof: "with proof of possession: %s", reach.OnGuardrail: "unless %s", reach.OnEarlier: "unless policy %s decides",
 	}[c.Kind]
 	if !known {
 		form = c.Kind + ": %s"
@@ -184,7 +195,7 @@ func conditionWords(c analysis.Condition) string {
 // it opens and what it closes.
 func Outlook(w io.Writer, done client.ApplyResult) error {
 	var findings []analysis.Finding
-	var change analysis.Change
+	var change reach.Change
 	for _, part := range []struct {
 		raw  json.RawMessage
 		into any

@@ -35,7 +35,7 @@ var auditFilters = []struct{ name, meaning string }{
 	{"decision", "issued, denied or error"},
 	{"reason", "a reason, such as scope_not_held"},
 	{"jti", "the id of an issued token"},
-	{"since", "from then on: a time (RFC 3339), or how long ago (1h)"},
+	{"since", "from then on: a time (RFC 3339), or how long ago (1h, 7d)"},
 	{"until", "before then: likewise"},
 }
 

@@ -26,7 +26,7 @@ A chain is written whole between its first and its last record of the time that 
   strait audit export --since 2026-11-01T00:00:00Z --until 2026-12-01T00:00:00Z -o november.jsonl`,
 		Args: console.Args(0, 0),
 	}
-	cmd.Flags().StringVar(&since, "since", "", "from then on: a time (RFC 3339), or how long ago (24h)")
+	cmd.Flags().StringVar(&since, "since", "", "from then on: a time (RFC 3339), or how long ago (24h, 7d)")
 	cmd.Flags().StringVar(&until, "until", "", "before then: likewise")
 	cmd.Flags().StringVarP(&path, "output", "o", "-", "file to write, which must not be there yet; - for standard output")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

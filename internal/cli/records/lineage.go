@@ -2,6 +2,7 @@ package records
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ func newAuditLineage(p *console.Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lineage ID",
 		Short: "Draw the tree that an exchange is in: from its root down to all that was made of it",
-		Long: `Draw the tree that an exchange is in: from its root, whose subject token was another issuer's, down to all that was made of
+		Long: `Draws the tree that an exchange is in: from its root, whose subject token was another issuer's, down to all that was made of
 the root's token, denied attempts (✗) among them. Any exchange of the tree finds all of it and is marked (▶). Ids are cut to
 an end that no other of the tree has.`,
 		Example: `  strait audit lineage 0198c1d2-7a10-7c3e-9f00-2b1f6f1d3a55
@@ -42,8 +43,11 @@ an end that no other of the tree has.`,
 				return console.PrintOne(p.Out, output, answer)
 			}
 			var tree lineage.Tree
-			if err := json.Unmarshal(answer, &tree); err != nil || tree.Root == nil {
-				return fmt.Errorf("the answer is no lineage: %w", err)
+			if err := json.Unmarshal(answer, &tree); err != nil {
+				return fmt.Errorf("the server's answer cannot be read: %w", err)
+			}
+			if tree.Root == nil {
+				return errors.New("the server's answer is no lineage: it has no root")
 			}
 			return lineage.Draw(p.Out, &tree, style)
 		},

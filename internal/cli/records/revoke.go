@@ -50,7 +50,7 @@ let it introspect, or keep lifetimes short (docs/revocation.md).`,
 	f.StringVar(&in.policy, "policy", "", "all that was issued under a policy")
 	f.StringVar(&in.issuer, "issuer", "", "all tokens of a trusted issuer, or of self")
 	f.StringVar(&in.key, "key", "", "all that one of our keys signed, by its kid")
-	f.StringVar(&in.before, "before", "", "what was issued up to then: a time (RFC 3339), or how long ago (1h); none: now")
+	f.StringVar(&in.before, "before", "", "what was issued up to then: a time (RFC 3339), or how long ago (1h, 7d); none: now")
 	f.BoolVar(&in.noCascade, "no-cascade", false, "leave what was derived as it is")
 	f.StringVar(&in.reason, "reason", "", "why, for those who read the list")
 	console.OutputFlag(cmd, &in.output, console.FormatTable)
@@ -72,8 +72,13 @@ func (in *revokeCall) run(cmd *cobra.Command, p *console.Process) error {
 	if err != nil {
 		return err
 	}
+	if done.Tokens == 0 {
+		kind, what := namedBy(request.Selector)
+		p.Note("strait: no unexpired token of ours matches --%s %s, or all that do were revoked before: check the name; the order is kept and in force\n",
+			kind, console.Visible(what))
+	}
 	if in.output == console.FormatTable {
-		p.Printf("%d tokens hold no more (revocation %s)\n", done.Tokens, console.Visible(string(done.ID)))
+		p.Printf("%s no more (revocation %s)\n", holding(done.Tokens), console.Visible(string(done.ID)))
 		return nil
 	}
 	text, err := json.Marshal(done)
@@ -81,6 +86,14 @@ func (in *revokeCall) run(cmd *cobra.Command, p *console.Process) error {
 		return err
 	}
 	return console.PrintOne(p.Out, in.output, text)
+}
+
+// holding is how many tokens hold no more, up to those words.
+func holding(tokens int) string {
+	if tokens == 1 {
+		return "1 token holds"
+	}
+	return console.Count(tokens, "token") + " hold"
 }
 
 // request reads the flags. Whether their values name something is for the server

@@ -176,16 +176,16 @@ func reportText(p *console.Process, r *audit.Report) {
 		p.Printf("%s\n", console.Visible(finding(f)))
 	}
 	if r.More > 0 {
-		p.Printf("and %d more findings\n", r.More)
+		p.Printf("and %s\n", console.Count(int(r.More), "more finding"))
 	}
 	for _, c := range r.Chains {
 		p.Printf("%s\n", console.Visible(chainLine(c)))
 	}
 	outcome := "nothing was found"
 	if !r.OK() {
-		outcome = fmt.Sprintf("%d findings", int64(len(r.Findings))+r.More)
+		outcome = console.Count(len(r.Findings)+int(r.More), "finding")
 	}
-	p.Printf("%d records in %d chains%s: %s\n", r.Records, len(r.Chains), between(r), outcome)
+	p.Printf("%s in %s%s: %s\n", console.Count(int(r.Records), "record"), console.Count(len(r.Chains), "chain"), between(r), outcome)
 }
 
 // finding is a line as compilers write them: where, of what kind, what.

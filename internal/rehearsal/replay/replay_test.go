@@ -169,7 +169,7 @@ func words(r *replay.Report) []string {
 // What same manifests leave unknown of the usual records, and why.
 var ever = []string{
 	"unknown 1 edge  : the record does not keep targets that were not registered",
-	"unknown 1 edge  orders: the record does not keep anything (it was not believed, or not looked at) of the subject token",
+	"unknown 1 edge  orders: the record keeps nothing of the subject token: it was not believed, or not looked at",
 }
 
 func TestTheSameManifestsChangeNothing(t *testing.T) {
@@ -233,7 +233,7 @@ func TestWhatAProposalChangesIsTold(t *testing.T) {
 		}},
 		"a policy where there was none": {[]string{`"targets":["orders"]`, `"targets":["orders","billing"]`}, []string{
 			"denied 1 edge staff orders: target_ambiguous",
-			"unknown 1 edge  billing: the record does not keep anything (it was not believed, or not looked at) of the subject token",
+			"unknown 1 edge  billing: the record keeps nothing of the subject token: it was not believed, or not looked at",
 		}},
 	} {
 		report := run(t, stage(t, manifests(h.idp.JWKS(), c.replace...)), each(records...))

@@ -90,7 +90,7 @@ func (i *Issued) differences(a *rehearsal.Answer) []string {
 		differ("scope", sorted(strings.Fields(*i.Scope)), sorted(a.Scopes.Issued))
 	}
 	if i.Lifetime != nil {
-		differ("lifetime", duration(*i.Lifetime), duration(catalog.Duration(time.Duration(a.Preview.ExpiresIn)*time.Second)))
+		differ("lifetime", i.Lifetime.String(), catalog.Duration(time.Duration(a.Preview.ExpiresIn)*time.Second).String())
 	}
 	return append(lines, i.claims(a.Preview.Claims)...)
 }
@@ -104,14 +104,6 @@ func shown(value string) string {
 
 func sorted(words []string) string {
 	return strings.Join(slices.Sorted(slices.Values(words)), " ")
-}
-
-func duration(d catalog.Duration) string {
-	text, err := d.MarshalText()
-	if err != nil {
-		return time.Duration(d).String()
-	}
-	return string(text)
 }
 
 // claims compares the claims that the test names, and act.

@@ -16,7 +16,7 @@ func (r *Report) WriteText(w io.Writer) error {
 			c.write(&text)
 		}
 	}
-	fmt.Fprintf(&text, "%d tests: %d passed, %d failed; %d unlisted requests tried\n", r.Passed+r.Failed, r.Passed, r.Failed, r.Unlisted)
+	fmt.Fprintf(&text, "%s: %d passed, %d failed; %s tried\n", count(r.Passed+r.Failed, "test"), r.Passed, r.Failed, count(r.Unlisted, "unlisted request"))
 	for _, lack := range []struct {
 		what string
 		has  func(Coverage) bool
@@ -36,6 +36,14 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// count is a number with its word: 1 test, 2 tests.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (c Case) write(text *strings.Builder) {

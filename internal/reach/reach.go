@@ -1,4 +1,4 @@
-package analysis
+package reach
 
 import (
 	"cmp"
@@ -18,7 +18,7 @@ const (
 	MaxWays     = 1000
 )
 
-// ErrQuery is wrapped by the errors of [Reach]: the query names nothing, or what
+// ErrQuery is wrapped by the errors of [Find]: the query names nothing, or what
 // is not there.
 var ErrQuery = errors.New("reach")
 
@@ -32,28 +32,31 @@ type Query struct {
 	Ways int // how many to show; 0 is DefaultWays
 }
 
-// Reached says that an origin can end up with a scope at a target.
-type Reached struct {
+// End says that an origin can end up with a scope at a target.
+type End struct {
 	From   Origin `json:"from"`
 	Target string `json:"target"`
 	Scope  string `json:"scope"` // "" is a token without scope
 }
 
-func (r Reached) compare(other Reached) int {
-	return cmp.Or(strings.Compare(r.Target, other.Target), strings.Compare(r.Scope, other.Scope), r.From.compare(other.From))
+func (e End) compare(other End) int {
+	return cmp.Or(strings.Compare(e.Target, other.Target), strings.Compare(e.Scope, other.Scope), e.From.compare(other.From))
 }
 
-// Answer is what [Reach] found in a revision at an instant.
+// Answer is what [Find] found in a revision at an instant.
 type Answer struct {
 	Revision int64     `json:"revision"`
 	Time     time.Time `json:"time"`
 	// Reached is complete: every origin that leads there, each with the least
 	// that its token must hold.
-	Reached []Reached `json:"reached"`
+	Reached []End `json:"reached"`
 	// Ways are the chains, shortest first. A chain does not come back to a scope
 	// at a target that it was at: nothing follows from there that did not before.
 	Ways      []Way `json:"ways"`
 	Truncated bool  `json:"truncated"` // there are more ways than are shown
+	// UnknownScope says that no target has the scope in its catalogue: nobody can
+	// end up with it, and most likely it is mistyped.
+	UnknownScope bool `json:"unknownScope,omitempty"`
 }
 
 // Way is a chain of exchanges: each hop presents what the one before issued.
@@ -84,9 +87,9 @@ const (
 	RightIssued = "issued"
 )
 
-// Reach finds every way in which somebody can end up where the query says. The
+// Find finds every way in which somebody can end up where the query says. The
 // error wraps [ErrQuery].
-func Reach(s *catalog.Snapshot, now time.Time, q Query) (*Answer, error) {
+func Find(s *catalog.Snapshot, now time.Time, q Query) (*Answer, error) {
 	if err := q.check(s); err != nil {
 		return nil, err
 	}
@@ -95,13 +98,13 @@ func Reach(s *catalog.Snapshot, now time.Time, q Query) (*Answer, error) {
 	search := newSearch(g, q)
 	origins := newNumbers[Origin]()
 	ends := g.closure(&origins, begins, search.leads).ends()
-	answer := &Answer{Revision: s.Revision, Time: now, Reached: []Reached{}, Ways: []Way{}}
+	answer := &Answer{Revision: s.Revision, Time: now, Reached: []End{}, Ways: []Way{}, UnknownScope: q.unknown(s)}
 	for at, who := range ends {
 		if q.wants(at) {
 			answer.Reached = append(answer.Reached, listed(&origins, at, who, who)...)
 		}
 	}
-	slices.SortFunc(answer.Reached, Reached.compare)
+	slices.SortFunc(answer.Reached, End.compare)
 	search.run(begins)
 	answer.Truncated = search.truncated
 	shadows := newShadows(g)
@@ -128,29 +131,35 @@ func (q *Query) check(s *catalog.Snapshot) error {
 	return nil
 }
 
+// unknown says whether no target has the scope in its catalogue.
+func (q *Query) unknown(s *catalog.Snapshot) bool {
+	has := func(t *catalog.Of[catalog.Target]) bool { return slices.Contains(t.Spec.Scopes, q.Scope) }
+	return q.Scope != "" && !slices.ContainsFunc(s.Targets(), has)
+}
+
 func (q *Query) wants(at goal) bool {
 	return (q.Target == "" || at.target == q.Target) && (q.Scope == "" || at.scope == q.Scope)
 }
 
 // listed names some of the origins that lead to a goal, but for those that must
 // hold a scope where the same issuer's tokens need hold none: all says who.
-func listed(origins *numbers[Origin], at goal, some, all set) []Reached {
-	var list []Reached
+func listed(origins *numbers[Origin], at goal, some, all set) []End {
+	var list []End
 	for n := range some.all() {
 		o := origins.all[n]
 		bare, known := origins.of[Origin{Issuer: o.Issuer}]
 		if o.Issuer != "" && o.Holding != "" && known && all.has(bare) {
 			continue
 		}
-		list = append(list, Reached{o, at.target, at.scope})
+		list = append(list, End{o, at.target, at.scope})
 	}
 	return list
 }
 
 // Change is what a change of the catalogue opens and closes.
 type Change struct {
-	Gained []Reached `json:"newlyReachable"`
-	Lost   []Reached `json:"noLongerReachable"`
+	Gained []End `json:"newlyReachable"`
+	Lost   []End `json:"noLongerReachable"`
 	// Truncated: there is more than is shown; see First.
 	Truncated bool `json:"truncated"`
 }
@@ -166,20 +175,20 @@ func (c Change) First(n int) Change {
 // other way round; both at the same instant.
 func Compare(before, after *catalog.Snapshot, now time.Time) Change {
 	origins := newNumbers[Origin]() // the same numbers on both sides
-	old := newGraph(before, now).closure(&origins, anybody, anywhere).ends()
-	young := newGraph(after, now).closure(&origins, anybody, anywhere).ends()
+	old := everything(before, now, &origins).ends()
+	young := everything(after, now, &origins).ends()
 	return Change{Gained: beyond(&origins, young, old), Lost: beyond(&origins, old, young)}
 }
 
 // beyond is what a reaches and b does not. Where b needs nothing held, it reaches
 // whatever is held.
-func beyond(origins *numbers[Origin], a, b map[goal]set) []Reached {
-	more := []Reached{}
+func beyond(origins *numbers[Origin], a, b map[goal]set) []End {
+	more := []End{}
 	for at, who := range a {
 		if some := who.minus(b[at]); len(some) > 0 {
 			more = append(more, listed(origins, at, some, who.union(b[at]))...)
 		}
 	}
-	slices.SortFunc(more, Reached.compare)
+	slices.SortFunc(more, End.compare)
 	return more
 }

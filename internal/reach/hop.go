@@ -1,4 +1,4 @@
-package analysis
+package reach
 
 import (
 	"cmp"
@@ -41,7 +41,7 @@ func (g *graph) way(end *step, shadows shadows) Way {
 			Client: at.at.client, Policy: at.policy.Metadata.Name, Flow: at.policy.Spec.Flow,
 			Issuer: at.issuer, Holding: at.held,
 			Target: at.at.target, Scope: at.at.scope, Actors: at.depth,
-			Lifetime: short(g.lifetime(at.move)), Conditions: g.conditions(at.move, shadows),
+			Lifetime: g.lifetime(at.move).String(), Conditions: g.conditions(at.move, shadows),
 		}
 		if i > 0 {
 			hop.Presents, hop.Right = path[i-1].at.target, RightIssued
@@ -54,9 +54,9 @@ func (g *graph) way(end *step, shadows shadows) Way {
 	return w
 }
 
-func (g *graph) lifetime(m move) time.Duration {
-	life := time.Duration(m.policy.Spec.Issue.Lifetime)
-	if most := time.Duration(g.Target(g.token(m).target).Spec.Token.MaxLifetime); most > 0 {
+func (g *graph) lifetime(m move) catalog.Duration {
+	life := m.policy.Spec.Issue.Lifetime
+	if most := g.Target(g.token(m).target).Spec.Token.MaxLifetime; most > 0 {
 		life = min(life, most)
 	}
 	return life
@@ -130,12 +130,12 @@ func (g *graph) onSubject(m move) []Condition {
 // may_act (RFC 8693 §4.4), or judged by the policy's conditions.
 func onActor(a *catalog.PolicyActor) []Condition {
 	var text string
-	switch actorFrom(a) {
-	case actorNone:
+	switch a.Who() {
+	case catalog.ActorNone:
 		return nil
-	case actorClient:
+	case catalog.ActorClient:
 		text = "the client acts; may_act, where the token has it, must name it"
-	case actorToken:
+	case catalog.ActorToken:
 		text = "an actor token of " + strings.Join(a.Issuers, ", ")
 	default:
 		text = "an actor token of " + strings.Join(a.Issuers, ", ") + ", or the client acts"
@@ -160,7 +160,7 @@ func (g *graph) onProof(m move) []Condition {
 // shadows finds the policies that stand before another.
 type shadows struct {
 	now time.Time
-	by  map[pair][]*catalog.Of[catalog.ExchangePolicy]
+	by  map[Pair][]*catalog.Of[catalog.ExchangePolicy]
 }
 
 func newShadows(g *graph) shadows {
@@ -170,18 +170,18 @@ func newShadows(g *graph) shadows {
 			enforced = append(enforced, p)
 		}
 	}
-	return shadows{g.now, ranked(enforced)}
+	return shadows{g.now, Ranked(enforced)}
 }
 
 // of are the policies that name what the move names, and decide before its own
 // where they hold.
 func (s shadows) of(m move, to token) []Condition {
 	var all []Condition
-	for _, p := range s.by[pair{to.client, m.issuer}] {
+	for _, p := range s.by[Pair{to.client, m.issuer}] {
 		if p == m.policy {
 			return all
 		}
-		if !slices.Contains(p.Spec.Targets, to.target) || p.Spec.Subject != nil && !meet(p.Spec.Subject.TokenTypes, m.policy.Spec.Subject.TokenTypes) {
+		if !slices.Contains(p.Spec.Targets, to.target) || p.Spec.Subject != nil && !takes(p.Spec.Subject, m.policy.Spec.Subject.TokenTypes...) {
 			continue
 		}
 		what := "decides first where it holds"

@@ -1,4 +1,4 @@
-package analysis_test
+package reach_test
 
 import (
 	"math/rand/v2"
@@ -9,8 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/catalog/catalogtest"
+	"github.com/strait-sts/strait/internal/reach"
 )
 
 // The model of reach: whole tokens, with several targets and scopes, presented in
@@ -149,7 +150,7 @@ func (m model) scopes(s *catalog.ExchangePolicy, c *catalog.Client, subject *hel
 
 // from gives every (target, scope) that an origin leads to: it presents every
 // token in every request, until no new one comes.
-func (m model) from(origin analysis.Origin, scopes []string) map[[2]string]bool {
+func (m model) from(origin reach.Origin, scopes []string) map[[2]string]bool {
 	found := map[[2]string]bool{}
 	seen := map[held]bool{}
 	var work []held
@@ -193,97 +194,91 @@ func (m model) from(origin analysis.Origin, scopes []string) map[[2]string]bool 
 type world struct {
 	*catalog.Snapshot
 	scopes  []string
-	origins []analysis.Origin
+	origins []reach.Origin
 }
 
-// dice picks evenly, from a seed that rapid draws: rapid's own generators prefer
-// small values, with which most catalogues lead nowhere.
-type dice struct{ *rand.Rand }
-
-func pick[T any](d dice, values ...T) T { return values[d.IntN(len(values))] }
-
-func (d dice) rarely() bool { return d.IntN(16) == 0 }
+func rarely(d *rand.Rand) bool { return d.IntN(16) == 0 }
 
 // drawWorld draws a small catalogue in which everything can be missing, disabled
 // or over.
 func drawWorld(t *rapid.T, policies int) world {
-	d := dice{rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))}
+	d := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 	w := world{scopes: []string{"a", "b"}}
 	var entries []*catalog.Entry
 	put := func(e *catalog.Entry) {
-		if d.rarely() {
-			e.Governance.ExpiresAt = instant(noon.Add(time.Duration(pick(d, -1, 0, 1))))
+		if rarely(d) {
+			e.Governance.ExpiresAt = new(noon.Add(time.Duration(catalogtest.Pick(d, -1, 0, 1))))
 		}
 		entries = append(entries, e)
 	}
 	for _, name := range []string{"i1", "i2"} {
-		put(issuer(name, func(i *catalog.TrustedIssuer) {
+		put(catalogtest.Issuer(name, func(i *catalog.TrustedIssuer) {
 			i.Mode = drawMode(d, catalog.ModeDisabled)
-			i.AcceptAs = pick(d, []string{"subject", "actor"}, []string{"subject", "actor"}, []string{"subject"}, []string{"actor"})
-			i.TokenTypes = pick(d, []string{"jwt"}, []string{"jwt", "id_token"}, []string{"jwt", "id_token"}, []string{"id_token"})
+			i.AcceptAs = catalogtest.Pick(d, []string{"subject", "actor"}, []string{"subject", "actor"}, []string{"subject"}, []string{"actor"})
+			i.TokenTypes = catalogtest.Pick(d, []string{"jwt"}, []string{"jwt", "id_token"}, []string{"jwt", "id_token"}, []string{"id_token"})
 		}))
 		for _, holding := range append([]string{""}, w.scopes...) {
-			w.origins = append(w.origins, analysis.Origin{Issuer: name, Holding: holding})
+			w.origins = append(w.origins, reach.Origin{Issuer: name, Holding: holding})
 		}
 	}
 	for _, name := range []string{"t1", "t2"} {
-		e := target(name, pick(d, w.scopes, w.scopes, []string{"a"}, []string{"b"}, nil)...)
+		e := catalogtest.Target(name, catalogtest.Pick(d, w.scopes, w.scopes, []string{"a"}, []string{"b"}, nil)...)
 		e.Spec.(*catalog.Target).Mode = drawMode(d, catalog.ModeDisabled)
 		put(e)
 	}
 	for _, name := range []string{"c1", "c2"} {
-		e := client(name, pick(d, nil, []string{"t1"}, []string{"t2"}, []string{"t1", "t2"})...)
+		e := catalogtest.Client(name, catalogtest.Pick(d, nil, []string{"t1"}, []string{"t2"}, []string{"t1", "t2"})...)
 		c := e.Spec.(*catalog.Client)
 		c.Mode = drawMode(d, catalog.ModeDisabled)
-		c.IgnoreScopes = pick(d, nil, nil, nil, []string{"a"})
-		c.Grants = pick(d, []string{"token-exchange"}, []string{"token-exchange", "client_credentials"}, []string{"token-exchange", "client_credentials"}, []string{"client_credentials"})
+		c.IgnoreScopes = catalogtest.Pick(d, nil, nil, nil, []string{"a"})
+		c.Grants = catalogtest.Pick(d, []string{"token-exchange"}, []string{"token-exchange", "client_credentials"}, []string{"token-exchange", "client_credentials"}, []string{"client_credentials"})
 		put(e)
-		w.origins = append(w.origins, analysis.Origin{Client: name})
+		w.origins = append(w.origins, reach.Origin{Client: name})
 	}
 	for n := range policies {
 		put(drawPolicy(d, "p"+string(rune('0'+n)), w.scopes))
 	}
-	w.Snapshot = snapshot(entries...)
+	w.Snapshot = catalogtest.Snapshot(entries...)
 	return w
 }
 
-func drawMode(d dice, other catalog.Mode) catalog.Mode {
-	if d.rarely() {
+func drawMode(d *rand.Rand, other catalog.Mode) catalog.Mode {
+	if rarely(d) {
 		return other
 	}
 	return catalog.ModeEnforce
 }
 
-func drawPolicy(d dice, name string, scopes []string) *catalog.Entry {
-	flow := pick(d, "downscope", "downscope", "federation", "delegation", "delegation", "client")
+func drawPolicy(d *rand.Rand, name string, scopes []string) *catalog.Entry {
+	flow := catalogtest.Pick(d, "downscope", "downscope", "federation", "delegation", "delegation", "client")
 	some := func(one, two string) []string {
-		return pick(d, []string{one}, []string{two}, []string{one, two})
+		return catalogtest.Pick(d, []string{one}, []string{two}, []string{one, two})
 	}
-	e := policy(name, "", "", "", pick(d, scopes, scopes, []string{"a"}, []string{"b"}, nil), func(p *catalog.ExchangePolicy) {
+	e := catalogtest.Policy(name, "", "", "", catalogtest.Pick(d, scopes, scopes, []string{"a"}, []string{"b"}, nil), func(p *catalog.ExchangePolicy) {
 		p.Flow, p.Clients, p.Targets = flow, some("c1", "c2"), some("t1", "t2")
-		p.Scopes.Default = pick(d, subsets(p.Scopes.Allow)...)
-		p.Scopes.Prove = pick(d, "same", "map", "grant")
-		p.Issue.MaxActDepth = pick(d, 1, 2)
+		p.Scopes.Default = catalogtest.Pick(d, subsets(p.Scopes.Allow)...)
+		p.Scopes.Prove = catalogtest.Pick(d, "same", "map", "grant")
+		p.Issue.MaxActDepth = catalogtest.Pick(d, 1, 2)
 		p.Mode = drawMode(d, catalog.ModeShadow)
 		p.Scopes.Map = map[string][]string{"a": some("a", "b")}
 		if flow == "client" {
 			p.Subject, p.Actor, p.Scopes.Prove, p.Scopes.Map = nil, nil, "", nil
 			return
 		}
-		p.Subject.Issuers = pick(d, []string{"self"}, []string{"i1"}, []string{"i2", "self"}, []string{"i1", "i2"})
+		p.Subject.Issuers = catalogtest.Pick(d, []string{"self"}, []string{"i1"}, []string{"i2", "self"}, []string{"i1", "i2"})
 		if flow != "federation" && p.Scopes.Prove == "grant" {
 			p.Scopes.Prove = "same"
 		}
-		if !slices.Contains(p.Subject.Issuers, "self") && d.rarely() {
+		if !slices.Contains(p.Subject.Issuers, "self") && rarely(d) {
 			p.Subject.TokenTypes = []string{"id_token"}
 		}
 		if flow == "delegation" {
-			p.Actor = &catalog.PolicyActor{From: pick(d, "client", "client", "token"), Issuers: []string{"i1"}}
+			p.Actor = &catalog.PolicyActor{From: catalogtest.Pick(d, "client", "client", "token"), Issuers: []string{"i1"}}
 		}
 	})
-	if d.rarely() {
-		e.Governance.ReviewBy = day("2026-11-23")
-		spec(e).Review.OnOverdue = "suspend"
+	if rarely(d) {
+		e.Governance.ReviewBy = catalogtest.Day("2026-11-23")
+		e.Spec.(*catalog.ExchangePolicy).Review.OnOverdue = "suspend"
 	}
 	return e
 }

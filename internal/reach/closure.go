@@ -1,11 +1,8 @@
-package analysis
+package reach
 
 import (
 	"cmp"
-	"slices"
 	"strings"
-
-	"github.com/strait-sts/strait/internal/catalog"
 )
 
 // Origin is where chains begin: any token of a trusted issuer that holds a scope,
@@ -110,61 +107,4 @@ func (c *closure) ends() map[goal]set {
 		}
 	}
 	return all
-}
-
-// obtains are the targets that each client can have tokens for.
-func (c *closure) obtains() map[string][]string {
-	all := map[string][]string{}
-	for n, who := range c.reached {
-		t := c.tokens.all[n]
-		if len(who) > 0 && !slices.Contains(all[t.client], t.target) {
-			all[t.client] = append(all[t.client], t.target)
-		}
-	}
-	return all
-}
-
-// neverWhy is why an enforced policy can issue nothing: the first reason found.
-// "" where it can.
-func (c *closure) neverWhy(p *catalog.Of[catalog.ExchangePolicy]) string {
-	g := c.graph
-	if c.acts[p.Metadata.Name] {
-		return ""
-	}
-	asks, issuers := false, g.issuersOf(p.Spec)
-	proofs := 0
-	for _, name := range p.Spec.Clients {
-		client := g.Client(name)
-		if client == nil || !g.mayAsk(client, p.Spec) {
-			continue
-		}
-		asks = true
-		for _, target := range p.Spec.Targets {
-			proofs += len(g.scopes(p.Spec, client.Spec, target))
-		}
-	}
-	switch {
-	case p.Expired(g.now):
-		return "it has expired, and denies what it would have allowed"
-	case suspendedAt(p, g.now):
-		return "its review is overdue, and it denies what it would have allowed"
-	case !asks:
-		return "none of its clients is in force and has the grant that its flow needs"
-	case len(issuers) == 0:
-		return "none of its issuers is in force and gives what the policy takes, or no actor can come"
-	case proofs == 0:
-		return "none of its targets is in force and has a scope that the policy allows and something can prove"
-	case p.Spec.Issue.MaxActDepth < 1:
-		return "its maxActDepth leaves no room for an actor"
-	default:
-		return "no token of ours that its clients may present (serves, or their own) holds a scope that proves one of its own, within its depth"
-	}
-}
-
-func (in *inspection) neverMatches() {
-	for _, p := range in.enforced() {
-		if why := in.reach.neverWhy(p); why != "" {
-			in.find(p.Object, "", "%s", why).fix("mend what stands in its way, or set mode: disabled and delete it")
-		}
-	}
 }

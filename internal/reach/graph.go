@@ -1,6 +1,7 @@
-package analysis
+package reach
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -102,21 +103,17 @@ func shaped(p *catalog.ExchangePolicy) bool {
 	case exchange.FlowClient:
 		return p.Subject == nil
 	case exchange.FlowDelegation:
-		return p.Subject != nil && actorFrom(p.Actor) != actorNone
+		return p.Subject != nil && p.Actor.Who() != catalog.ActorNone
 	case exchange.FlowDownscope, exchange.FlowFederation:
-		return p.Subject != nil && actorFrom(p.Actor) == actorNone
+		return p.Subject != nil && p.Actor.Who() == catalog.ActorNone
 	}
 	return false
-}
-
-func suspends(p *catalog.ExchangePolicy) bool {
-	return p.Review != nil && p.Review.OnOverdue == "suspend"
 }
 
 // suspendedAt: the day of reviewBy itself is still in time.
 func suspendedAt(p *catalog.Of[catalog.ExchangePolicy], now time.Time) bool {
 	day := p.Governance.ReviewBy
-	return suspends(p.Spec) && day != nil && !now.Before(day.Time.AddDate(0, 0, 1))
+	return p.Spec.Suspends() && day != nil && !now.Before(day.Time.AddDate(0, 0, 1))
 }
 
 // add puts every move of the policy into the graph.
@@ -159,7 +156,7 @@ func (g *graph) mayAsk(c *catalog.Of[catalog.Client], p *catalog.ExchangePolicy)
 	if exchange.Flow(p.Flow) == exchange.FlowClient {
 		grant = "client_credentials"
 	}
-	return alive(c.Object, c.Spec.Mode, g.now) && slices.Contains(c.Spec.Grants, grant)
+	return c.Alive(c.Spec.Mode, g.now) && slices.Contains(c.Spec.Grants, grant)
 }
 
 // issuersOf are the issuers whose tokens the policy can take: in force, accepted
@@ -173,21 +170,26 @@ func (g *graph) issuersOf(p *catalog.ExchangePolicy) []string {
 	}
 	return slices.DeleteFunc(unique(p.Subject.Issuers), func(name string) bool {
 		if name == exchange.SelfIssuer {
-			return exchange.Flow(p.Flow) == exchange.FlowFederation || !meet(p.Subject.TokenTypes, []string{"access_token", "jwt"})
+			return exchange.Flow(p.Flow) == exchange.FlowFederation || !takes(p.Subject, "access_token", "jwt")
 		}
 		i := g.Issuer(name)
-		return i == nil || !g.speaks(i, "subject") || !meet(p.Subject.TokenTypes, i.Spec.TokenTypes)
+		return i == nil || !g.speaks(i, "subject") || !takes(p.Subject, i.Spec.TokenTypes...)
 	})
 }
 
+// takes: the policy takes tokens of one of the types.
+func takes(s *catalog.PolicySubject, types ...string) bool {
+	return slices.ContainsFunc(types, func(t string) bool { return slices.Contains(s.TokenTypes, t) })
+}
+
 func (g *graph) speaks(i *catalog.Of[catalog.TrustedIssuer], as string) bool {
-	return alive(i.Object, i.Spec.Mode, g.now) && slices.Contains(i.Spec.AcceptAs, as)
+	return i.Alive(i.Spec.Mode, g.now) && slices.Contains(i.Spec.AcceptAs, as)
 }
 
 // hasActor: where an actor token is required, an issuer in force can give one.
 // Whose it may be, tokens and conditions say.
 func (g *graph) hasActor(a *catalog.PolicyActor) bool {
-	return actorFrom(a) != actorToken || slices.ContainsFunc(a.Issuers, func(name string) bool {
+	return a.Who() != catalog.ActorToken || slices.ContainsFunc(a.Issuers, func(name string) bool {
 		i := g.Issuer(name)
 		return name == exchange.SelfIssuer || i != nil && g.speaks(i, "actor")
 	})
@@ -200,7 +202,7 @@ type proof struct{ held, gives string }
 // proves it. An empty allow gives a token without scope, whatever is held.
 func (g *graph) scopes(p *catalog.ExchangePolicy, c *catalog.Client, target string) []proof {
 	t := g.Target(target)
-	if t == nil || !alive(t.Object, t.Spec.Mode, g.now) {
+	if t == nil || !t.Alive(t.Spec.Mode, g.now) {
 		return nil
 	}
 	if len(p.Scopes.Allow) == 0 {
@@ -229,11 +231,17 @@ func provers(p *catalog.ExchangePolicy, scope string) []string {
 	case exchange.ProveSame:
 		return []string{scope}
 	case exchange.ProveMap:
-		return slices.DeleteFunc(sortedKeys(p.Scopes.Map), func(held string) bool { return !slices.Contains(p.Scopes.Map[held], scope) })
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(p.Scopes.Map)), func(held string) bool { return !slices.Contains(p.Scopes.Map[held], scope) })
 	case exchange.ProveGrant:
 		if exchange.Flow(p.Flow) == exchange.FlowFederation {
 			return []string{""}
 		}
 	}
 	return nil
+}
+
+// unique is the words in order, each once.
+func unique(words []string) []string {
+	sorted := slices.Sorted(slices.Values(words))
+	return slices.Compact(sorted)
 }

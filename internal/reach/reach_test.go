@@ -1,4 +1,4 @@
-package analysis_test
+package reach_test
 
 import (
 	"errors"
@@ -8,16 +8,21 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
-	"github.com/strait-sts/strait/internal/analysis"
 	"github.com/strait-sts/strait/internal/catalog"
+	"github.com/strait-sts/strait/internal/catalog/catalogtest"
+	"github.com/strait-sts/strait/internal/reach"
 )
 
-func reach(t testing.TB, s *catalog.Snapshot, q analysis.Query) *analysis.Answer {
+// noon is the instant of every test.
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func find(t testing.TB, s *catalog.Snapshot, q reach.Query) *reach.Answer {
 	t.Helper()
-	answer, err := analysis.Reach(s, noon, q)
+	answer, err := reach.Find(s, noon, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,18 +51,18 @@ func TestReachIsTheModel(t *testing.T) {
 	}()
 	eachWorld(t, func(t *rapid.T, w world) {
 		m := model{w.Snapshot, noon}
-		want := map[analysis.Reached]bool{}
+		want := map[reach.End]bool{}
 		for _, o := range w.origins { // those that hold nothing come before those that do
 			for at := range m.from(o, w.scopes) {
-				if o.Holding == "" || !want[analysis.Reached{From: analysis.Origin{Issuer: o.Issuer}, Target: at[0], Scope: at[1]}] {
-					want[analysis.Reached{From: o, Target: at[0], Scope: at[1]}] = true
+				if o.Holding == "" || !want[reach.End{From: reach.Origin{Issuer: o.Issuer}, Target: at[0], Scope: at[1]}] {
+					want[reach.End{From: o, Target: at[0], Scope: at[1]}] = true
 				}
 			}
 		}
 		if drawn++; len(want) > 0 {
 			some++
 		}
-		got := analysis.Compare(snapshot(), w.Snapshot, noon).Gained
+		got := reach.Compare(catalogtest.Snapshot(), w.Snapshot, noon).Gained
 		for _, r := range got {
 			if !want[r] {
 				t.Fatalf("claims %+v, which nobody can do", r)
@@ -78,11 +83,11 @@ func TestTwoScopesProveNoMoreThanEach(t *testing.T) {
 		m := model{w.Snapshot, noon}
 		apart := map[[2]string]bool{}
 		for _, scope := range append([]string{""}, w.scopes...) {
-			for at := range m.from(analysis.Origin{Issuer: "i1", Holding: scope}, w.scopes) {
+			for at := range m.from(reach.Origin{Issuer: "i1", Holding: scope}, w.scopes) {
 				apart[at] = true
 			}
 		}
-		for at := range m.from(analysis.Origin{Issuer: "i1", Holding: joined(w.scopes)}, w.scopes) {
+		for at := range m.from(reach.Origin{Issuer: "i1", Holding: joined(w.scopes)}, w.scopes) {
 			if !apart[at] {
 				t.Fatalf("%v only with all scopes together", at)
 			}
@@ -91,11 +96,11 @@ func TestTwoScopesProveNoMoreThanEach(t *testing.T) {
 }
 
 // hopKey names a hop by what decides it.
-func hopKey(h analysis.Hop) string {
+func hopKey(h reach.Hop) string {
 	return fmt.Sprintf("%s:%s(%s %s/%s %s)%s/%s@%d", h.Policy, h.Client, h.Issuer, h.Presents, h.Holding, h.Right, h.Target, h.Scope, h.Actors)
 }
 
-func wayKey(w analysis.Way) string {
+func wayKey(w reach.Way) string {
 	var hops []string
 	for _, h := range w.Hops {
 		hops = append(hops, hopKey(h))
@@ -104,16 +109,16 @@ func wayKey(w analysis.Way) string {
 }
 
 // walk lists every way by trying every hop, one scope at a time.
-func (m model) walk(so []analysis.Hop, last *held, wants func(target, scope string) bool, scopes []string, found map[string]bool) {
+func (m model) walk(so []reach.Hop, last *held, wants func(target, scope string) bool, scopes []string, found map[string]bool) {
 	if last != nil && wants(last.targets, last.scopes) {
-		found[wayKey(analysis.Way{Hops: so})] = true
+		found[wayKey(reach.Way{Hops: so})] = true
 	}
 	for _, p := range m.Policies() {
 		for _, c := range p.Spec.Clients {
 			for _, target := range p.Spec.Targets {
 				for _, scope := range append([]string{""}, scopes...) {
 					for _, h := range m.hops(p, c, last, target, scope, scopes) {
-						again := slices.ContainsFunc(so, func(b analysis.Hop) bool { return b.Target == target && b.Scope == scope })
+						again := slices.ContainsFunc(so, func(b reach.Hop) bool { return b.Target == target && b.Scope == scope })
 						if !again {
 							m.walk(append(slices.Clone(so), h), &held{target, scope, c, h.Actors}, wants, scopes, found)
 						}
@@ -125,11 +130,11 @@ func (m model) walk(so []analysis.Hop, last *held, wants func(target, scope stri
 }
 
 // hops are the ways of one policy to give a client exactly this scope.
-func (m model) hops(p *catalog.Of[catalog.ExchangePolicy], c string, last *held, target, scope string, scopes []string) []analysis.Hop {
+func (m model) hops(p *catalog.Of[catalog.ExchangePolicy], c string, last *held, target, scope string, scopes []string) []reach.Hop {
 	type subject struct {
 		issuer string
 		held   *held
-		hop    analysis.Hop
+		hop    reach.Hop
 	}
 	var subjects []subject
 	switch {
@@ -139,18 +144,18 @@ func (m model) hops(p *catalog.Of[catalog.ExchangePolicy], c string, last *held,
 			right = "serves"
 		}
 		for _, proves := range slices.Compact([]string{"", last.scopes}) {
-			subjects = append(subjects, subject{"self", &held{last.targets, proves, last.client, last.depth}, analysis.Hop{Issuer: "self", Presents: last.targets, Holding: proves, Right: right}})
+			subjects = append(subjects, subject{"self", &held{last.targets, proves, last.client, last.depth}, reach.Hop{Issuer: "self", Presents: last.targets, Holding: proves, Right: right}})
 		}
 	case p.Spec.Flow == "client":
 		subjects = append(subjects, subject{})
 	default:
 		for _, issuer := range []string{"i1", "i2"} {
 			for _, proves := range append([]string{""}, scopes...) {
-				subjects = append(subjects, subject{issuer, &held{scopes: proves}, analysis.Hop{Issuer: issuer, Holding: proves}})
+				subjects = append(subjects, subject{issuer, &held{scopes: proves}, reach.Hop{Issuer: issuer, Holding: proves}})
 			}
 		}
 	}
-	var hops []analysis.Hop
+	var hops []reach.Hop
 	for _, s := range subjects {
 		for _, asked := range [][]string{nil, list(scope)} {
 			got := m.issue(p, c, s.issuer, s.held, []string{target}, asked)
@@ -188,11 +193,11 @@ func TestWaysAreAllWays(t *testing.T) {
 		}
 	}()
 	eachWorld(t, func(t *rapid.T, w world) {
-		q := analysis.Query{Target: "t1", Ways: analysis.MaxWays}
+		q := reach.Query{Target: "t1", Ways: reach.MaxWays}
 		if rapid.Bool().Draw(t, "by scope") {
-			q = analysis.Query{Scope: "a", Ways: analysis.MaxWays}
+			q = reach.Query{Scope: "a", Ways: reach.MaxWays}
 		}
-		answer, err := analysis.Reach(w.Snapshot, noon, q)
+		answer, err := reach.Find(w.Snapshot, noon, q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,26 +231,26 @@ func TestWaysAreAllWays(t *testing.T) {
 // chainWorld: okta → orders (edge), orders → payments (orders-svc, which serves
 // orders).
 func chainWorld(change func(*catalog.ExchangePolicy)) *catalog.Snapshot {
-	onward := policy("onward", "orders-svc", "self", "payments", []string{"payments:write"}, func(p *catalog.ExchangePolicy) {
+	onward := catalogtest.Policy("onward", "orders-svc", "self", "payments", []string{"payments:write"}, func(p *catalog.ExchangePolicy) {
 		p.Flow, p.Actor = "delegation", &catalog.PolicyActor{From: "client"}
 		p.Scopes.Prove, p.Scopes.Map = "map", map[string][]string{"orders:write": {"payments:write"}}
 		if change != nil {
 			change(p)
 		}
 	})
-	staff := policy("staff", "edge", "okta", "orders", []string{"orders:read", "orders:write"}, func(p *catalog.ExchangePolicy) {
-		p.Subject.Conditions = cel(`"staff" in subject.claims.groups`)
+	staff := catalogtest.Policy("staff", "edge", "okta", "orders", []string{"orders:read", "orders:write"}, func(p *catalog.ExchangePolicy) {
+		p.Subject.Conditions = catalogtest.Rules(`"staff" in subject.claims.groups`)
 	})
-	return snapshot(issuer("okta", func(i *catalog.TrustedIssuer) { i.ClaimValidationRules = cel(`claims.tenant == "acme"`) }),
-		target("orders", "orders:read", "orders:write"), target("payments", "payments:write"),
-		client("edge"), client("orders-svc", "orders"), staff, onward)
+	return catalogtest.Snapshot(catalogtest.Issuer("okta", func(i *catalog.TrustedIssuer) { i.ClaimValidationRules = catalogtest.Rules(`claims.tenant == "acme"`) }),
+		catalogtest.Target("orders", "orders:read", "orders:write"), catalogtest.Target("payments", "payments:write"),
+		catalogtest.Client("edge"), catalogtest.Client("orders-svc", "orders"), staff, onward)
 }
 
 func TestAChainHopByHop(t *testing.T) {
 	t.Parallel()
 	s := chainWorld(nil)
-	answer := reach(t, s, analysis.Query{Scope: "payments:write"})
-	want := []analysis.Reached{{From: analysis.Origin{Issuer: "okta", Holding: "orders:write"}, Target: "payments", Scope: "payments:write"}}
+	answer := find(t, s, reach.Query{Scope: "payments:write"})
+	want := []reach.End{{From: reach.Origin{Issuer: "okta", Holding: "orders:write"}, Target: "payments", Scope: "payments:write"}}
 	if !slices.Equal(answer.Reached, want) {
 		t.Errorf("reached %+v, want %+v", answer.Reached, want)
 	}
@@ -257,7 +262,7 @@ func TestAChainHopByHop(t *testing.T) {
 		t.Errorf("way\n %s, want\n %s", got, chain)
 	}
 	conditions := answer.Ways[0].Hops[0].Conditions
-	wantConditions := []analysis.Condition{
+	wantConditions := []reach.Condition{
 		{Kind: "tokenType", Text: "jwt"}, {Kind: "audience", Text: "https://gateway.example.com"},
 		{Kind: "rule", Text: `claims.tenant == "acme"`, Message: "no"}, {Kind: "condition", Text: `"staff" in subject.claims.groups`, Message: "no"},
 	}
@@ -275,8 +280,8 @@ func TestWhatCutsAChain(t *testing.T) {
 	for name, change := range map[string]func(*catalog.Snapshot){
 		"the first policy is disabled":   func(s *catalog.Snapshot) { s.Policy("staff").Spec.Mode = catalog.ModeDisabled },
 		"the second is a shadow":         func(s *catalog.Snapshot) { s.Policy("onward").Spec.Mode = catalog.ModeShadow },
-		"the second has expired":         func(s *catalog.Snapshot) { s.Policy("onward").Governance.ExpiresAt = instant(noon) },
-		"the issuer has expired":         func(s *catalog.Snapshot) { s.Issuer("okta").Governance.ExpiresAt = instant(noon) },
+		"the second has expired":         func(s *catalog.Snapshot) { s.Policy("onward").Governance.ExpiresAt = new(noon) },
+		"the issuer has expired":         func(s *catalog.Snapshot) { s.Issuer("okta").Governance.ExpiresAt = new(noon) },
 		"the issuer is for actors":       func(s *catalog.Snapshot) { s.Issuer("okta").Spec.AcceptAs = []string{"actor"} },
 		"the target between is disabled": func(s *catalog.Snapshot) { s.Target("orders").Spec.Mode = catalog.ModeDisabled },
 		"the service serves another":     func(s *catalog.Snapshot) { s.Client("orders-svc").Spec.Serves = []string{"payments"} },
@@ -295,7 +300,7 @@ func TestWhatCutsAChain(t *testing.T) {
 	} {
 		s := chainWorld(nil)
 		change(s)
-		if answer := reach(t, s, analysis.Query{Scope: "payments:write"}); len(answer.Reached)+len(answer.Ways) > 0 {
+		if answer := find(t, s, reach.Query{Scope: "payments:write"}); len(answer.Reached)+len(answer.Ways) > 0 {
 			t.Errorf("%s: reached %+v by %d ways", name, answer.Reached, len(answer.Ways))
 		}
 	}
@@ -305,19 +310,19 @@ func TestAChainOfDelegationsEndsAtItsDepth(t *testing.T) {
 	t.Parallel()
 	long := func(limit int) *catalog.Snapshot {
 		entries := []*catalog.Entry{
-			issuer("okta", nil), target("t0", "x"), client("c0", "t0"), policy("p0", "c0", "okta", "t0", []string{"x"}, nil),
+			catalogtest.Issuer("okta", nil), catalogtest.Target("t0", "x"), catalogtest.Client("c0", "t0"), catalogtest.Policy("p0", "c0", "okta", "t0", []string{"x"}, nil),
 		}
 		for n := 1; n <= 3; n++ {
 			name := fmt.Sprint(n)
-			entries = append(entries, target("t"+name, "x"), client("c"+name, "t"+name),
-				policy("p"+name, fmt.Sprintf("c%d", n-1), "self", "t"+name, []string{"x"}, func(p *catalog.ExchangePolicy) {
+			entries = append(entries, catalogtest.Target("t"+name, "x"), catalogtest.Client("c"+name, "t"+name),
+				catalogtest.Policy("p"+name, fmt.Sprintf("c%d", n-1), "self", "t"+name, []string{"x"}, func(p *catalog.ExchangePolicy) {
 					p.Flow, p.Actor, p.Issue.MaxActDepth = "delegation", &catalog.PolicyActor{From: "client"}, limit
 				}))
 		}
-		return snapshot(entries...)
+		return catalogtest.Snapshot(entries...)
 	}
 	for limit, want := range map[int]int{3: 1, 2: 0} {
-		if got := reach(t, long(limit), analysis.Query{Target: "t3"}); len(got.Reached) != want || len(got.Ways) != want {
+		if got := find(t, long(limit), reach.Query{Target: "t3"}); len(got.Reached) != want || len(got.Ways) != want {
 			t.Errorf("limit %d: reached %+v by %d ways, want %d", limit, got.Reached, len(got.Ways), want)
 		}
 	}
@@ -325,17 +330,17 @@ func TestAChainOfDelegationsEndsAtItsDepth(t *testing.T) {
 
 func TestPoliciesThatStandBeforeAreShown(t *testing.T) {
 	t.Parallel()
-	before := policy("before", "orders-svc", "self", "payments", []string{"payments:read"}, func(p *catalog.ExchangePolicy) { p.Priority = 7 })
-	over := policy("over", "orders-svc", "self", "payments", nil, func(p *catalog.ExchangePolicy) { p.Priority = 6 })
-	over.Governance.ExpiresAt = instant(noon)
-	behind := policy("z-behind", "orders-svc", "self", "payments", nil, nil)
-	elsewhere := policy("elsewhere", "orders-svc", "self", "orders", nil, func(p *catalog.ExchangePolicy) { p.Priority = 9 })
+	before := catalogtest.Policy("before", "orders-svc", "self", "payments", []string{"payments:read"}, func(p *catalog.ExchangePolicy) { p.Priority = 7 })
+	over := catalogtest.Policy("over", "orders-svc", "self", "payments", nil, func(p *catalog.ExchangePolicy) { p.Priority = 6 })
+	over.Governance.ExpiresAt = new(noon)
+	behind := catalogtest.Policy("z-behind", "orders-svc", "self", "payments", nil, nil)
+	elsewhere := catalogtest.Policy("elsewhere", "orders-svc", "self", "orders", nil, func(p *catalog.ExchangePolicy) { p.Priority = 9 })
 	s := chainWorld(nil)
 	all := append(s.Entries(), before, over, behind, elsewhere)
-	answer := reach(t, snapshot(all...), analysis.Query{Scope: "payments:write"})
+	answer := find(t, catalogtest.Snapshot(all...), reach.Query{Scope: "payments:write"})
 	var shown []string
 	for _, c := range answer.Ways[0].Hops[1].Conditions {
-		if c.Kind == analysis.OnEarlier {
+		if c.Kind == reach.OnEarlier {
 			shown = append(shown, c.Text+": "+c.Message)
 		}
 	}
@@ -349,8 +354,8 @@ func TestProofIsShown(t *testing.T) {
 	t.Parallel()
 	s := chainWorld(nil)
 	s.Target("payments").Spec.RequireProof, s.Client("orders-svc").Spec.RequireProof = "dpop", "none"
-	hop := reach(t, s, analysis.Query{Scope: "payments:write"}).Ways[0].Hops[1]
-	if !slices.Contains(hop.Conditions, analysis.Condition{Kind: "proof", Text: "dpop", Message: "target payments asks for it"}) {
+	hop := find(t, s, reach.Query{Scope: "payments:write"}).Ways[0].Hops[1]
+	if !slices.Contains(hop.Conditions, reach.Condition{Kind: "proof", Text: "dpop", Message: "target payments asks for it"}) {
 		t.Errorf("conditions = %+v", hop.Conditions)
 	}
 }
@@ -369,11 +374,11 @@ func TestGuardrailsAreShownWhereTheyMatch(t *testing.T) {
 		"by flow":           {catalog.GuardrailMatch{Flows: []string{"delegation"}}, []int{1}},
 		"by both":           {catalog.GuardrailMatch{Flows: []string{"delegation"}, Clients: []string{"edge"}}, nil},
 	} {
-		rail := entry(catalog.KindGuardrail, "rail", &catalog.Guardrail{Match: c.match, Deny: cel(`issue.actDepth > 1`)}, "")
-		way := reach(t, snapshot(append(chainWorld(nil).Entries(), rail)...), analysis.Query{Scope: "payments:write"}).Ways[0]
+		rail := catalogtest.Entry(catalog.KindGuardrail, "rail", &catalog.Guardrail{Match: c.match, Deny: catalogtest.Rules(`issue.actDepth > 1`)}, "")
+		way := find(t, catalogtest.Snapshot(append(chainWorld(nil).Entries(), rail)...), reach.Query{Scope: "payments:write"}).Ways[0]
 		var shown []int
 		for i, hop := range way.Hops {
-			if slices.Contains(hop.Conditions, analysis.Condition{Kind: "guardrail", Text: `issue.actDepth > 1`, Message: "rail: no"}) {
+			if slices.Contains(hop.Conditions, reach.Condition{Kind: "guardrail", Text: `issue.actDepth > 1`, Message: "rail: no"}) {
 				shown = append(shown, i)
 			}
 		}
@@ -385,7 +390,7 @@ func TestGuardrailsAreShownWhereTheyMatch(t *testing.T) {
 
 func TestAChangeIsShownInPart(t *testing.T) {
 	t.Parallel()
-	all := analysis.Change{Gained: make([]analysis.Reached, 3), Lost: make([]analysis.Reached, 1)}
+	all := reach.Change{Gained: make([]reach.End, 3), Lost: make([]reach.End, 1)}
 	if c := all.First(2); len(c.Gained) != 2 || len(c.Lost) != 1 || !c.Truncated {
 		t.Errorf("first two: %+v", c)
 	}
@@ -396,19 +401,19 @@ func TestAChangeIsShownInPart(t *testing.T) {
 
 func TestWhereChainsBegin(t *testing.T) {
 	t.Parallel()
-	own := policy("own", "reports", "", "payments", []string{"payments:write"}, func(p *catalog.ExchangePolicy) {
+	own := catalogtest.Policy("own", "reports", "", "payments", []string{"payments:write"}, func(p *catalog.ExchangePolicy) {
 		p.Flow, p.Subject, p.Actor, p.Scopes.Prove = "client", nil, nil, ""
 	})
-	s := snapshot(append(chainWorld(nil).Entries(), client("reports"), own)...)
-	for from, want := range map[string][]analysis.Origin{
+	s := catalogtest.Snapshot(append(chainWorld(nil).Entries(), catalogtest.Client("reports"), own)...)
+	for from, want := range map[string][]reach.Origin{
 		"":           {{Client: "reports"}, {Issuer: "okta", Holding: "orders:write"}},
 		"okta":       {{Issuer: "okta", Holding: "orders:write"}},
 		"edge":       {{Issuer: "okta", Holding: "orders:write"}},
 		"reports":    {{Client: "reports"}},
 		"orders-svc": nil, // it never asks first
 	} {
-		answer := reach(t, s, analysis.Query{Scope: "payments:write", Target: "payments", From: from})
-		var got []analysis.Origin
+		answer := find(t, s, reach.Query{Scope: "payments:write", Target: "payments", From: from})
+		var got []reach.Origin
 		for _, r := range answer.Reached {
 			got = append(got, r.From)
 		}
@@ -420,19 +425,19 @@ func TestWhereChainsBegin(t *testing.T) {
 
 func TestQueriesThatMeanNothing(t *testing.T) {
 	t.Parallel()
-	for name, q := range map[string]analysis.Query{
+	for name, q := range map[string]reach.Query{
 		"nothing":           {},
 		"from alone":        {From: "okta"},
 		"an unknown target": {Target: "nowhere"},
 		"an unknown origin": {Scope: "payments:write", From: "nobody"},
-		"too many ways":     {Scope: "payments:write", Ways: analysis.MaxWays + 1},
+		"too many ways":     {Scope: "payments:write", Ways: reach.MaxWays + 1},
 		"fewer than none":   {Scope: "payments:write", Ways: -1},
 	} {
-		if _, err := analysis.Reach(chainWorld(nil), noon, q); !errors.Is(err, analysis.ErrQuery) {
+		if _, err := reach.Find(chainWorld(nil), noon, q); !errors.Is(err, reach.ErrQuery) {
 			t.Errorf("%s: %v, want ErrQuery", name, err)
 		}
 	}
-	if answer := reach(t, chainWorld(nil), analysis.Query{Scope: "unheard:of"}); answer.Reached == nil || answer.Ways == nil || len(answer.Reached) > 0 {
+	if answer := find(t, chainWorld(nil), reach.Query{Scope: "unheard:of"}); answer.Reached == nil || answer.Ways == nil || len(answer.Reached) > 0 {
 		t.Errorf("an unknown scope: %+v, want empty lists", answer)
 	}
 }
@@ -441,10 +446,10 @@ func TestTruncationIsTold(t *testing.T) {
 	t.Parallel()
 	entries := chainWorld(nil).Entries()
 	for n := range 5 {
-		entries = append(entries, policy(fmt.Sprintf("more-%d", n), "edge", "okta", "orders", []string{"orders:write"}, nil))
+		entries = append(entries, catalogtest.Policy(fmt.Sprintf("more-%d", n), "edge", "okta", "orders", []string{"orders:write"}, nil))
 	}
 	for ways, truncated := range map[int]bool{5: true, 6: false} {
-		answer := reach(t, snapshot(entries...), analysis.Query{Scope: "payments:write", Ways: ways})
+		answer := find(t, catalogtest.Snapshot(entries...), reach.Query{Scope: "payments:write", Ways: ways})
 		if len(answer.Ways) != ways || answer.Truncated != truncated || len(answer.Reached) != 1 {
 			t.Errorf("%d ways wanted: %d, truncated %v", ways, len(answer.Ways), answer.Truncated)
 		}
@@ -455,14 +460,14 @@ func TestCompareTellsWhatAChangeOpensAndCloses(t *testing.T) {
 	t.Parallel()
 	before := chainWorld(nil)
 	after := chainWorld(func(p *catalog.ExchangePolicy) { p.Scopes.Map = map[string][]string{"orders:read": {"payments:write"}} })
-	change := analysis.Compare(before, after, noon)
-	at := func(holding string) []analysis.Reached {
-		return []analysis.Reached{{From: analysis.Origin{Issuer: "okta", Holding: holding}, Target: "payments", Scope: "payments:write"}}
+	change := reach.Compare(before, after, noon)
+	at := func(holding string) []reach.End {
+		return []reach.End{{From: reach.Origin{Issuer: "okta", Holding: holding}, Target: "payments", Scope: "payments:write"}}
 	}
 	if !slices.Equal(change.Gained, at("orders:read")) || !slices.Equal(change.Lost, at("orders:write")) {
 		t.Errorf("change = %+v", change)
 	}
-	if none := analysis.Compare(after, after, noon); none.Gained == nil || none.Lost == nil || len(none.Gained)+len(none.Lost) > 0 {
+	if none := reach.Compare(after, after, noon); none.Gained == nil || none.Lost == nil || len(none.Gained)+len(none.Lost) > 0 {
 		t.Errorf("no change = %+v, want empty lists", none)
 	}
 }
@@ -471,57 +476,29 @@ func TestCompareTellsWhatAChangeOpensAndCloses(t *testing.T) {
 // and what is gained is that anybody can.
 func TestCompareKnowsThatAnyTokenIncludesEachToken(t *testing.T) {
 	t.Parallel()
-	mapped := snapshot(issuer("okta", nil), target("orders", "x"), client("edge"), policy("p", "edge", "okta", "orders", []string{"x"}, func(p *catalog.ExchangePolicy) { p.Flow = "federation" }))
-	granted := snapshot(issuer("okta", nil), target("orders", "x"), client("edge"), policy("p", "edge", "okta", "orders", []string{"x"}, func(p *catalog.ExchangePolicy) {
+	mapped := catalogtest.Snapshot(catalogtest.Issuer("okta", nil), catalogtest.Target("orders", "x"), catalogtest.Client("edge"), catalogtest.Policy("p", "edge", "okta", "orders", []string{"x"}, func(p *catalog.ExchangePolicy) { p.Flow = "federation" }))
+	granted := catalogtest.Snapshot(catalogtest.Issuer("okta", nil), catalogtest.Target("orders", "x"), catalogtest.Client("edge"), catalogtest.Policy("p", "edge", "okta", "orders", []string{"x"}, func(p *catalog.ExchangePolicy) {
 		p.Flow, p.Scopes.Prove = "federation", "grant"
 	}))
-	anyToken := []analysis.Reached{{From: analysis.Origin{Issuer: "okta"}, Target: "orders", Scope: "x"}}
-	if c := analysis.Compare(mapped, granted, noon); !slices.Equal(c.Gained, anyToken) || len(c.Lost) > 0 {
+	anyToken := []reach.End{{From: reach.Origin{Issuer: "okta"}, Target: "orders", Scope: "x"}}
+	if c := reach.Compare(mapped, granted, noon); !slices.Equal(c.Gained, anyToken) || len(c.Lost) > 0 {
 		t.Errorf("wider: %+v", c)
 	}
-	if c := analysis.Compare(granted, mapped, noon); !slices.Equal(c.Lost, anyToken) || len(c.Gained) > 0 {
+	if c := reach.Compare(granted, mapped, noon); !slices.Equal(c.Lost, anyToken) || len(c.Gained) > 0 {
 		t.Errorf("narrower: %+v", c)
 	}
-}
-
-// crowd is a catalogue of n policies: issuers into services, and services onward.
-func crowd(n int) *catalog.Snapshot {
-	const issuers, services = 200, 500
-	var entries []*catalog.Entry
-	for i := range issuers {
-		entries = append(entries, issuer(fmt.Sprintf("i%d", i), nil))
-	}
-	scopes := func(i int) []string {
-		return []string{fmt.Sprintf("s%d:read", i), fmt.Sprintf("s%d:write", i), "common"}
-	}
-	for i := range services {
-		entries = append(entries, target(fmt.Sprintf("t%d", i), scopes(i)...), client(fmt.Sprintf("c%d", i), fmt.Sprintf("t%d", i)))
-	}
-	for k := range n {
-		from, to := k%services, (k*7+k/services+1)%services
-		issuerName := fmt.Sprintf("i%d", k%issuers)
-		entries = append(entries, policy(fmt.Sprintf("p%05d", k), fmt.Sprintf("c%d", from), issuerName, fmt.Sprintf("t%d", to), scopes(to), func(p *catalog.ExchangePolicy) {
-			if k%2 == 1 {
-				p.Subject.Issuers = []string{"self"}
-				p.Flow, p.Actor = "delegation", &catalog.PolicyActor{From: "client"}
-				p.Scopes.Prove = "map"
-				p.Scopes.Map = map[string][]string{fmt.Sprintf("s%d:write", from): {fmt.Sprintf("s%d:write", to)}, "common": {"common"}}
-			}
-		}))
-	}
-	return snapshot(entries...)
 }
 
 // TestALargeCatalogueIsSearchedWhole: with many issuers, services and ways among
 // them, what is reached, what a change opens and what lint looks at is whole.
 func TestALargeCatalogueIsSearchedWhole(t *testing.T) {
 	t.Parallel()
-	s := crowd(2000)
-	answer := reach(t, s, analysis.Query{Scope: "s7:write", Target: "t7", Ways: 50})
+	s := catalogtest.Crowd(2000)
+	answer := find(t, s, reach.Query{Scope: "s7:write", Target: "t7", Ways: 50})
 	if len(answer.Reached) < 50 || len(answer.Ways) != 50 || !answer.Truncated {
 		t.Errorf("%d origins, %d ways, truncated %v", len(answer.Reached), len(answer.Ways), answer.Truncated)
 	}
-	change := analysis.Compare(s, withNewIssuer(s), noon)
+	change := reach.Compare(s, withNewIssuer(s), noon)
 	if len(change.Gained) < 2 || len(change.Lost) > 0 {
 		t.Errorf("a new issuer opens %d, and closes %d", len(change.Gained), len(change.Lost))
 	}
@@ -534,21 +511,20 @@ func TestALargeCatalogueIsSearchedWhole(t *testing.T) {
 
 // withNewIssuer is the crowd with one issuer more, that one client takes.
 func withNewIssuer(s *catalog.Snapshot) *catalog.Snapshot {
-	return snapshot(append(s.Entries(), issuer("new", nil), policy("new", "c3", "new", "t3", []string{"common"}, nil))...)
+	return catalogtest.Snapshot(append(s.Entries(), catalogtest.Issuer("new", nil), catalogtest.Policy("new", "c3", "new", "t3", []string{"common"}, nil))...)
 }
 
-// BenchmarkAnalysis is over 10,000 policies, each of which reach, compare (what a
-// dry run adds) and lint should manage in under 2 s; make bench shows it.
-func BenchmarkAnalysis(b *testing.B) {
-	s, read := crowd(10_000), claims(b)
+// BenchmarkReach is over 10,000 policies, of which a query and a comparison (what
+// a dry run adds) should each take less than 2 s; make bench shows it.
+func BenchmarkReach(b *testing.B) {
+	s := catalogtest.Crowd(10_000)
 	more := withNewIssuer(s)
 	for _, of := range []struct {
 		name string
 		run  func()
 	}{
-		{"reach", func() { reach(b, s, analysis.Query{Scope: "s7:write", Target: "t7"}) }},
-		{"compare", func() { analysis.Compare(s, more, noon) }},
-		{"lint", func() { analysis.Lint(s, analysis.Options{Now: noon, Claims: read}) }},
+		{"find", func() { find(b, s, reach.Query{Scope: "s7:write", Target: "t7"}) }},
+		{"compare", func() { reach.Compare(s, more, noon) }},
 	} {
 		b.Run(of.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -567,8 +543,8 @@ func TestDocumentationListsEveryKindOfCondition(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, kind := range []string{
-		analysis.OnType, analysis.OnAudience, analysis.OnIssuedTo, analysis.OnRule, analysis.OnActor,
-		analysis.OnEarlier, analysis.OnCondition, analysis.OnGuardrail, analysis.OnProof,
+		reach.OnType, reach.OnAudience, reach.OnIssuedTo, reach.OnRule, reach.OnActor,
+		reach.OnEarlier, reach.OnCondition, reach.OnGuardrail, reach.OnProof,
 	} {
 		if !strings.Contains(string(page), "| `"+kind+"` |") {
 			t.Errorf("docs/reach.md has no line for %s", kind)
