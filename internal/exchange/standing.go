@@ -59,6 +59,8 @@ func (s *Service) RevokeToken(ctx context.Context, req *Request) (done bool, err
 			return false, Refuse(TokenOfAnother, "%s", refusal.Detail)
 		case refusal.Reason == RoleSubject.Reason(SignatureInvalid) && unconfirmed != nil:
 			return false, unconfirmed // a key that this replica could not hear of may have signed it
+		case refusal.Reason == RoleSubject.Reason(NotYetValid): // and will be: our signature is proved
+			return false, Unavailable(Overloaded, errors.New("the token is of a replica whose clock is ahead of this one's; it can be revoked in a moment"))
 		}
 		return false, asFault(err)
 	}

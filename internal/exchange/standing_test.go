@@ -117,6 +117,7 @@ func TestRevokeTokenKeepsNothingElse(t *testing.T) {
 		"another client's": {func(s *story) { s.fail["subject"] = exchange.RoleSubject.Refuse(exchange.AudienceMismatch, "") }, exchange.TokenOfAnother, 0},
 		"a guessed jti":    {func(s *story) { s.fail["subject"] = exchange.RoleSubject.Refuse(exchange.SignatureInvalid, "") }, "", 0},
 		"expired":          {func(s *story) { s.fail["subject"] = exchange.RoleSubject.Refuse(exchange.Expired, "") }, "", 0},
+		"not valid yet":    {func(s *story) { s.fail["subject"] = exchange.RoleSubject.Refuse(exchange.NotYetValid, "") }, exchange.Overloaded, 0},
 		"a fault of ours":  {func(s *story) { s.fail["subject"] = errors.New("out of memory") }, exchange.Overloaded, 0},
 		"not stored":       {func(s *story) { s.fail["revoke"] = errors.New("connection refused") }, exchange.DatabaseUnavailable, 1},
 		"nobody to store":  {func(s *story) { s.service.Revoker = nil }, exchange.DatabaseUnavailable, 0},
