@@ -54,7 +54,7 @@ func (a *App) pruneRevocations(ctx context.Context) {
 // revoked says whether the token that a record issued was revoked. Of one that has
 // expired it is not known: what reaches nothing any more is let go of.
 func (a *App) revoked(rec *exchange.Record) *bool {
-	state, err := a.revocations.State(a.clock())
+	state, err := a.revocations.State()
 	if err != nil {
 		return nil
 	}

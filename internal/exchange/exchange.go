@@ -157,17 +157,18 @@ func (s *Service) attempt(ctx context.Context, req *Request, rec *Record) (*Issu
 		return nil, err
 	}
 	rec.asked(req)
+	if s.Revocations != nil {
+		var err error
+		if rec.revocations, err = s.revoked(); err != nil {
+			return nil, err
+		}
+	}
 	admitted, err := req.World.Decider.Admit(req)
 	if err != nil {
 		s.overshadow(ctx, req, rec, admitted)
 		return nil, err
 	}
 	rec.admitted(admitted.Targets())
-	if s.Revocations != nil {
-		if rec.revocations, err = s.Revocations.State(req.Time); err != nil {
-			return nil, asError(err, DatabaseUnavailable)
-		}
-	}
 	req.Issuers = admitted.Issuers
 	subject, actor, err := s.believe(ctx, req, rec)
 	if err != nil {

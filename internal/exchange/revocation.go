@@ -10,7 +10,7 @@ import (
 type Revocations interface {
 	// State is the newest state. An error says that it could not be confirmed
 	// lately, so that nothing may be decided by it.
-	State(now time.Time) (RevocationState, error)
+	State() (RevocationState, error)
 }
 
 // RevocationState is what was revoked up to a revision. What it says never

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/strait-sts/strait/internal/exchange"
 )
@@ -18,7 +17,7 @@ type revoked struct {
 	err      error
 }
 
-func (r *revoked) State(time.Time) (exchange.RevocationState, error) {
+func (r *revoked) State() (exchange.RevocationState, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -136,5 +135,25 @@ func TestAClientsOwnTokenIsRecordedWithItsSubject(t *testing.T) {
 	}
 	if issued := rec.IssuedToken(); issued.Subject != "client:edge-1" {
 		t.Errorf("the issued token is of %q", issued.Subject)
+	}
+}
+
+// A revoked token is shown to no policy, not to one in shadow either.
+func TestARevokedTokenCastsNoShadow(t *testing.T) {
+	t.Parallel()
+	for name, tokens := range map[string]func(*story) []*exchange.Token{
+		"revoked": func(s *story) []*exchange.Token { return []*exchange.Token{s.subject} },
+		"held":    func(*story) []*exchange.Token { return nil },
+	} {
+		s := newStory()
+		s.shadow, s.shadowed = []exchange.Shadow{{Policy: "tried", Decision: exchange.OutcomeIssued}}, true
+		s.fail["admit"] = exchange.RefuseClient("nobody names it")
+		s.service.Revocations = &revoked{revision: 3, tokens: tokens(s)}
+		if _, err := s.service.Exchange(t.Context(), s.req); reasonOf(err) != exchange.NoPolicy {
+			t.Errorf("%s: %v", name, err)
+		}
+		if shadows := len(s.records[0].Shadow); (shadows == 0) != (name == "revoked") {
+			t.Errorf("%s: %d shadows", name, shadows)
+		}
 	}
 }

@@ -25,7 +25,7 @@ type Standing struct {
 // nil means that it is not active, for whatever reason: unknown, another's,
 // malformed, expired, revoked, of a party that is disabled.
 func (s *Service) Introspect(ctx context.Context, req *Request) (*Standing, error) {
-	state, err := s.revoked(req)
+	state, err := s.revoked()
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Service) Introspect(ctx context.Context, req *Request) (*Standing, erro
 func (s *Service) RevokeToken(ctx context.Context, req *Request) (done bool, err error) {
 	req.Purpose = ToRevoke
 	token, err := req.World.Verifier.Verify(ctx, req, RoleSubject)
-	state, unconfirmed := s.revoked(req)
+	state, unconfirmed := s.revoked()
 	if err != nil {
 		switch refusal := asError(err, Overloaded); {
 		case refusal.Reason == RoleSubject.Reason(AudienceMismatch):
@@ -93,11 +93,11 @@ func orderOf(req *Request, token *Token) Revocation {
 
 // revoked is what was revoked, as far as it is confirmed. Where nobody keeps
 // revocations nothing is confirmed.
-func (s *Service) revoked(req *Request) (RevocationState, error) {
+func (s *Service) revoked() (RevocationState, error) {
 	if s.Revocations == nil {
 		return nil, Unavailable(DatabaseUnavailable, errors.New("nothing keeps revocations here"))
 	}
-	state, err := s.Revocations.State(req.Time)
+	state, err := s.Revocations.State()
 	if err != nil {
 		return nil, asError(err, DatabaseUnavailable)
 	}

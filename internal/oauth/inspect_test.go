@@ -47,7 +47,7 @@ func (s *standing) Verify(_ context.Context, req *exchange.Request, role exchang
 	}, nil
 }
 
-func (s *standing) State(time.Time) (exchange.RevocationState, error) {
+func (s *standing) State() (exchange.RevocationState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s, s.state

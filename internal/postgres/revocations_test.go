@@ -119,7 +119,7 @@ func TestRevocationReachesWhatTheModelSays(t *testing.T) {
 			for _, i := range reached(order, all) {
 				model[i.ID] = true
 			}
-			state, err := set.State(now)
+			state, err := set.State()
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -380,7 +380,7 @@ func TestRevocationWaitsForWhatIsBeingKept(t *testing.T) {
 	if got := <-done; got.err != nil || got.result.Tokens != 3 {
 		t.Fatalf("%+v, want all three", got)
 	}
-	state, err := set.State(now)
+	state, err := set.State()
 	if err != nil || !state.Revoked(ours(root)) || !state.Revoked(ours(child)) || !state.Revoked(ours(grandchild)) {
 		t.Errorf("%v", err)
 	}
@@ -480,14 +480,14 @@ func TestChildrenOfATokenRevokedAloneAreReachedByALaterOrder(t *testing.T) {
 	if _, err := set.Revoke(t.Context(), exchange.Revocation{Client: "edge", By: "admin"}); err != nil {
 		t.Fatal(err)
 	}
-	state, err := set.State(now)
+	state, err := set.State()
 	if err != nil || !state.Revoked(ours(root)) || state.Revoked(ours(child)) || !state.Alone() {
 		t.Fatalf("alone: %v, %v", state, err)
 	}
 	if _, err := set.Revoke(t.Context(), exchange.Revocation{Exchange: exchange.ID(root.ID), By: "client:edge", Cascade: true}); err != nil {
 		t.Fatal(err)
 	}
-	if state, err := set.State(now); err != nil || !state.Revoked(ours(child)) {
+	if state, err := set.State(); err != nil || !state.Revoked(ours(child)) {
 		t.Errorf("its child holds: %v", err)
 	}
 	later := now.Add(2 * time.Hour)
@@ -495,7 +495,7 @@ func TestChildrenOfATokenRevokedAloneAreReachedByALaterOrder(t *testing.T) {
 	if err := aged.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if state, err := aged.State(later); err != nil || state.Alone() {
+	if state, err := aged.State(); err != nil || state.Alone() {
 		t.Errorf("long over, and still alone: %v", err)
 	}
 }

@@ -50,9 +50,8 @@ func New(o Options) *Set {
 
 // State is the newest state known. Where that it is the newest was not confirmed
 // within [Trusted], it is an *exchange.Error, database_unavailable: something may
-// have been revoked since. The age is that of the steady clock, whatever the time
-// of the request.
-func (s *Set) State(time.Time) (exchange.RevocationState, error) {
+// have been revoked since. The age is that of the steady clock.
+func (s *Set) State() (exchange.RevocationState, error) {
 	if age := s.age(); age > Trusted { // before the state, which can only be newer
 		return nil, exchange.Unavailable(exchange.DatabaseUnavailable,
 			fmt.Errorf("revocations were last confirmed %s ago, at most %s will do", age.Round(time.Millisecond), Trusted))
@@ -67,7 +66,7 @@ func (s *Set) age() time.Duration {
 
 // Ready says why nothing can be decided by the set now.
 func (s *Set) Ready(context.Context) error {
-	_, err := s.State(s.o.Clock())
+	_, err := s.State()
 	return err
 }
 

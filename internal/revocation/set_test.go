@@ -76,7 +76,7 @@ func loaded(t testing.TB) (*Set, *memory, *clock) {
 
 func stateOf(t testing.TB, s *Set) exchange.RevocationState {
 	t.Helper()
-	state, err := s.State(noon)
+	state, err := s.State()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestUnconfirmedForTenSecondsDecidesNothing(t *testing.T) {
 	t.Parallel()
 	at := &clock{noon}
 	s := New(Options{Store: &memory{}, Clock: at.now, Steady: at.now, Rand: rand.Reader})
-	if _, err := s.State(noon); err == nil {
+	if _, err := s.State(); err == nil {
 		t.Error("a set that has loaded nothing answers")
 	}
 	if err := s.Load(t.Context()); err != nil {
@@ -126,7 +126,7 @@ func TestUnconfirmedForTenSecondsDecidesNothing(t *testing.T) {
 	at.at = noon.Add(Trusted)
 	stateOf(t, s)
 	at.at = at.at.Add(time.Millisecond)
-	_, err := s.State(noon)
+	_, err := s.State()
 	var refusal *exchange.Error
 	if !errors.As(err, &refusal) || refusal.Reason != exchange.DatabaseUnavailable || !refusal.OurFault() || s.Ready(t.Context()) == nil {
 		t.Errorf("after more than ten seconds: %v", err)
@@ -433,7 +433,7 @@ func TestALookupAllocatesNothing(t *testing.T) {
 	token := &exchange.Token{Issuer: exchange.SelfIssuer, JTI: jti(numbered(2, noon)), IssuedAt: noon.Add(time.Hour)}
 	rec := &exchange.Record{ID: exchange.ID(jti(numbered(3, noon))), Time: noon.Add(time.Hour), Client: "gw", Policy: "p"}
 	if n := testing.AllocsPerRun(100, func() {
-		state, err := s.State(noon)
+		state, err := s.State()
 		if err != nil || state.Revoked(token) || state.Stopped(rec) {
 			t.Error("wrong")
 		}
