@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,19 @@ func TestEveryCommandSaysWhatItDoesWithAnExample(t *testing.T) {
 	walk(newRoot(&Process{Env: func(string) (string, bool) { return "", false }}))
 	if seen < 18 {
 		t.Errorf("only %d commands were found", seen)
+	}
+}
+
+// TestServeSetsTheCollector unless the environment does. It is not parallel,
+// since the setting is the process's. A port that is none ends serve at once.
+func TestServeSetsTheCollector(t *testing.T) {
+	const before = 123
+	for env, want := range map[string]int{"": 400, "200": before} {
+		old := debug.SetGCPercent(before)
+		code, _, problems := run(t, "", map[string]string{"GOGC": env}, "serve", "--public-addr", "127.0.0.1:none", "--data-dir", t.TempDir())
+		if got := debug.SetGCPercent(old); got != want || code != 1 || !strings.Contains(problems, "listen") {
+			t.Errorf("GOGC=%q: %d, want %d; exit %d: %s", env, got, want, code, problems)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -41,6 +42,9 @@ Every flag is a setting of docs/configuration.md; a flag wins over its environme
 		cfg, err := config.Load(p.Env, p.EnvNames, flags)
 		if err != nil {
 			return err
+		}
+		if cfg.GCPercent > 0 {
+			debug.SetGCPercent(cfg.GCPercent) // here alone: it is the whole process's
 		}
 		return app.Run(cmd.Context(), cfg, p.Out, app.Options{Version: release(), Log: p.Err, Clock: p.Clock})
 	}

@@ -51,6 +51,23 @@ func TestFlagWinsOverVariable(t *testing.T) {
 	}
 }
 
+func TestGOGCOfTheEnvironmentStands(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		want int
+	}{
+		{nil, 400},
+		{map[string]string{"GOGC": ""}, 400},
+		{map[string]string{"GOMEMLIMIT": "200MiB"}, 400},
+		{map[string]string{"GOGC": "100"}, 0},
+		{map[string]string{"GOGC": "off"}, 0},
+	} {
+		if cfg, err := load(c.env, nil); err != nil || cfg.GCPercent != c.want {
+			t.Errorf("%v: %d, %v; want %d", c.env, cfg.GCPercent, err, c.want)
+		}
+	}
+}
+
 func TestRefusesWhatCannotWork(t *testing.T) {
 	token := strings.Repeat("t", 32)
 	for _, c := range []struct {
