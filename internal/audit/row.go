@@ -44,6 +44,9 @@ type Row struct {
 	Seq    int64
 	Hash   Hash   // SHA-256 of Body
 	Body   []byte // canonical JSON (RFC 8785): the record, writer, seq and prevHash
+	// Misfiled says of a row that was read for Verify that the store's filters
+	// would not find it by its columns.
+	Misfiled bool
 	// The rest is for Append alone. Claims are what the record uses up. Issues
 	// says that a token is issued, and revocations matter: Judged is the
 	// revision of revocations by which it was decided.

@@ -205,6 +205,8 @@ func (v *verifier) alone(r *Row) (told contents, sound bool) {
 		v.find(Reordered, r.Writer, r.Seq, r.ID, "its bytes say that it is record %d of writer %s", told.Seq, told.Writer)
 	case !told.same(&r.Copies):
 		v.find(Changed, r.Writer, r.Seq, r.ID, "the columns are not what the bytes say")
+	case r.Misfiled:
+		v.find(Changed, r.Writer, r.Seq, r.ID, "filters do not find it: it is not in the group of its columns")
 	default:
 		return told, true
 	}

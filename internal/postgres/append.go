@@ -22,10 +22,11 @@ const appendRows = `
 		UPDATE writers SET seq = $4, hash = $5 WHERE id = $1::uuid AND epoch = $2 AND seq = $3
 			AND ($6::bigint IS NULL OR $6 >= (` + revocationRevision + `)) RETURNING id)
 	INSERT INTO records (writer, id, time, expires, seq, hash, body, targets, decision, reason, client, issuer, subject, policy, jti, parent, txn,
-		key, subject_jti, actor_issuer, actor, actor_jti, actor_parent)
+		key, subject_jti, actor_issuer, actor, actor_jti, actor_parent, group_id)
 	SELECT moved.id, r.id, r.time, r.expires, r.seq, r.hash, r.body, string_to_array(r.targets, E'\n'), r.decision, r.reason, r.client, r.issuer,
-		r.subject, r.policy, r.jti, r.parent, r.txn, r.key, r.subject_jti, r.actor_issuer, r.actor, r.actor_jti, r.actor_parent
-	FROM moved, unnest($7::record_row[]) AS r`
+		r.subject, r.policy, r.jti, r.parent, r.txn, r.key, r.subject_jti, r.actor_issuer, r.actor, r.actor_jti, r.actor_parent, r.group_id
+	FROM moved, unnest($7::record_row[], $8::uuid[]) AS r (id, time, expires, seq, hash, body, targets, decision, reason, client, issuer,
+		subject, policy, jti, parent, txn, key, subject_jti, actor_issuer, actor, actor_jti, actor_parent, group_id)`
 
 // prepare makes the statements of Append ready.
 func (c *chain) prepare(ctx context.Context) (err error) {
@@ -65,11 +66,11 @@ func (c *chain) keep(ctx context.Context, rows []audit.Row, judged pgtype.Int8) 
 }
 
 // arguments are those of appendRows in PostgreSQL's binary form: six of the
-// chain, then the rows as one array.
-type arguments [7][]byte
+// chain, then the rows as one array, and their groups as another.
+type arguments [8][]byte
 
 // fill encodes a batch. The error names what cannot be kept.
-func (a *arguments) fill(c *chain, judged pgtype.Int8, rows []audit.Row) (err error) {
+func (a *arguments) fill(c *chain, judged pgtype.Int8, rows []audit.Row, groups []groupID) (err error) {
 	last := &rows[len(rows)-1]
 	if a[0], err = appendUUID(a[0][:0], c.head.Writer); err != nil {
 		return err
@@ -82,18 +83,23 @@ func (a *arguments) fill(c *chain, judged pgtype.Int8, rows []audit.Row) (err er
 	if judged.Valid {
 		a[5] = binary.BigEndian.AppendUint64(nil, uint64(judged.Int64)) //nolint:gosec // G115: as above
 	}
-	// One dimension, no element NULL, and the first is number 1.
-	to := a[6][:0]
-	for _, n := range [...]uint32{1, 0, c.rowType, uint32(len(rows)), 1} { //nolint:gosec // G115: a batch is short
-		to = binary.BigEndian.AppendUint32(to, n)
-	}
+	a[6], a[7] = appendArray(a[6][:0], c.rowType, len(rows)), appendArray(a[7][:0], pgtype.UUIDOID, len(rows))
 	for i := range rows {
-		if to, err = appendRow(to, &rows[i]); err != nil {
+		if a[6], err = appendRow(a[6], &rows[i]); err != nil {
 			return err
 		}
+		a[7] = append(binary.BigEndian.AppendUint32(a[7], sizeOfUUID), groups[i][:]...)
 	}
-	a[6] = to
 	return nil
+}
+
+// appendArray begins an array of one dimension, with no element NULL and the
+// first of them number 1.
+func appendArray(to []byte, of uint32, length int) []byte {
+	for _, n := range [...]uint32{1, 0, of, uint32(length), 1} { //nolint:gosec // G115: a batch is short
+		to = binary.BigEndian.AppendUint32(to, n)
+	}
+	return to
 }
 
 // appendRow appends a record_row and its length.

@@ -118,3 +118,35 @@ func TestRecordsOfBeforeVerifyAfterTheMigration(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 }
+
+// TestGroupsOfBeforeAreThoseOfToday: the migration files the records that are
+// there as their writers would.
+func TestGroupsOfBeforeAreThoseOfToday(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	r, stop := running(t, audit.Options{Store: db})
+	for _, change := range []func(*exchange.Record){nil, whole, func(rec *exchange.Record) {
+		rec.Decision, rec.Reason, rec.JTI, rec.Policy, rec.Targets = exchange.OutcomeDenied, exchange.NoPolicy, "", "", nil
+	}, func(rec *exchange.Record) { rec.Client, rec.Targets, rec.Subject = "Ω \"1:\"", []string{"a", "b"}, nil }} {
+		if err := r.Record(t.Context(), record(t, change)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	text, err := migrations.Files.ReadFile("00006_record_groups.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, filing, _ := strings.Cut(string(text), "-- +goose StatementBegin")
+	filing, _, found := strings.Cut(filing, "DROP INDEX")
+	if !found {
+		t.Fatal("no statements")
+	}
+	execute(t, d.OwnerURL, "UPDATE records SET group_id = NULL", "TRUNCATE record_groups", filing)
+	if err := attempt(t, d.OwnerURL, "DO $$ BEGIN ASSERT (SELECT count(group_id) FROM records) = 4 AND (SELECT count(*) FROM record_groups) = 3; END $$"); err != nil {
+		t.Error(err)
+	}
+	if report := proved(t, db); !report.OK() || report.Records != 4 {
+		t.Errorf("%+v", report)
+	}
+}

@@ -35,6 +35,8 @@ type chain struct {
 	append, lock *pgconn.StatementDescription
 	rowType      uint32    // of record_row, in this database
 	arguments    arguments // of appendRows; their room is used again
+
+	groups map[groupID]struct{} // that are written, as far as it remembers
 }
 
 // Claim takes the first chain whose lock is free, or begins one. Moving the
@@ -142,8 +144,12 @@ func (c *chain) Append(ctx context.Context, rows []audit.Row) error {
 		return nil
 	}
 	judged := judgedBy(rows)
-	if err := c.arguments.fill(c, judged, rows); err != nil {
+	groups := groupsOf(rows)
+	if err := c.arguments.fill(c, judged, rows, groups); err != nil {
 		return fmt.Errorf("%w: %w", audit.ErrRefused, err)
+	}
+	if err := c.introduce(ctx, rows, groups); err != nil {
+		return appendFailed(err)
 	}
 	if err := c.appendAll(ctx, rows, judged); err != nil {
 		return appendFailed(err)

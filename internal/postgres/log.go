@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/strait-sts/strait/internal/audit"
 )
@@ -18,6 +19,9 @@ func (db *DB) Log(ctx context.Context, since, until time.Time, use func(audit.Ev
 	var fault error
 	err := pgx.BeginTxFunc(ctx, db.pool, at, func(tx pgx.Tx) error {
 		l := &log{tx: tx, since: since, until: until}
+		if err := l.readGroups(ctx); err != nil {
+			return err
+		}
 		evidence, err := l.evidence(ctx)
 		if err != nil {
 			return err
@@ -35,6 +39,7 @@ func (db *DB) Log(ctx context.Context, since, until time.Time, use func(audit.Ev
 type log struct {
 	tx           pgx.Tx
 	since, until time.Time
+	groups       map[groupID]struct{} // those that are sound
 }
 
 // spans is, as SQL, where each chain's records of the time begin and end: from
@@ -44,9 +49,9 @@ type log struct {
 // first is after last, or NULL.
 func (l *log) spans() (sql string, arguments []any) {
 	since, until := &query{}, &query{}
-	since.filter(audit.Filter{Since: l.since})
+	since.byRecord(audit.Filter{Since: l.since})
 	until.arguments = since.arguments
-	until.filter(audit.Filter{Until: l.until})
+	until.byRecord(audit.Filter{Until: l.until})
 	return `SELECT w.id AS writer, f.seq AS first, l.seq AS last FROM writers w
 		LEFT JOIN LATERAL (SELECT seq FROM records` + join(since.clause(), "writer = w.id") + ` ORDER BY seq LIMIT 1) AS f ON true
 		JOIN LATERAL (SELECT seq FROM records` + join(until.clause(), "writer = w.id") + ` ORDER BY seq DESC LIMIT 1) AS l ON true`, until.arguments
@@ -71,7 +76,7 @@ func (l *log) rows(ctx context.Context) audit.Rows {
 		}
 		defer rows.Close()
 		for rows.Next() {
-			record, err := scanRecord(rows)
+			record, err := l.scan(rows)
 			if !yield(record, failed("read a record", err)) || err != nil {
 				return
 			}
@@ -80,6 +85,35 @@ func (l *log) rows(ctx context.Context) audit.Rows {
 			yield(audit.Row{}, failed("read the chains of records", err))
 		}
 	}
+}
+
+// scan reads a record. Where its group is not its own, or not as it was written,
+// filters would miss it.
+func (l *log) scan(row pgx.CollectableRow) (audit.Row, error) {
+	record, group, err := scanGrouped(row)
+	if group.Valid {
+		_, sound := l.groups[group.Bytes]
+		record.Misfiled = !sound || group.Bytes != groupOf(&record.Copies)
+	}
+	return record, err
+}
+
+// readGroups remembers the groups that are what their id says.
+func (l *log) readGroups(ctx context.Context) error {
+	rows, err := l.tx.Query(ctx, `SELECT id, client, issuer, policy, decision, reason, targets FROM record_groups`)
+	if err != nil {
+		return err
+	}
+	l.groups = map[groupID]struct{}{}
+	var id pgtype.UUID
+	var c audit.Copies
+	_, err = pgx.ForEachRow(rows, []any{&id, &c.Client, &c.Issuer, &c.Policy, &c.Decision, &c.Reason, &c.Targets}, func() error {
+		if group := groupOf(&c); group == id.Bytes {
+			l.groups[group] = struct{}{}
+		}
+		return nil
+	})
+	return err
 }
 
 // evidence reads the checkpoints of the records, and where the chains begin.

@@ -66,7 +66,7 @@ func TestServingRoleCannotAlterWhatHappened(t *testing.T) {
 	}
 	for _, grant := range []string{
 		"UPDATE ON records", "DELETE ON records", "TRUNCATE ON records", "UPDATE (client) ON records",
-		"DELETE ON records_default", "UPDATE ON catalog_changes", "DELETE ON checkpoints",
+		"DELETE ON records_default", "UPDATE ON catalog_changes", "DELETE ON checkpoints", "UPDATE ON record_groups",
 	} {
 		execute(t, d.OwnerURL, "GRANT "+grant+" TO "+pgserver.App)
 		err := db.CheckPrivileges(t.Context())

@@ -17,6 +17,7 @@ var grants = []struct{ privileges, object string }{
 	{"SELECT, INSERT, UPDATE", "TABLE sealed_keys"},
 	{"SELECT, INSERT, UPDATE", "TABLE writers"},
 	{"SELECT, INSERT", "TABLE records"},
+	{"SELECT, INSERT", "TABLE record_groups"},
 	{"SELECT, INSERT", "TABLE checkpoints"},
 	{"SELECT", "TABLE retained"},
 	{"SELECT, INSERT, UPDATE, DELETE", "TABLE replay_claims"},
@@ -79,7 +80,7 @@ func (db *DB) excess(ctx context.Context) ([]string, error) {
 	rows, err := db.pool.Query(ctx, `
 		WITH kept AS (
 			SELECT oid, relname, relowner FROM pg_class
-			WHERE oid IN ('records'::regclass, 'catalog_changes'::regclass, 'checkpoints'::regclass, 'retained'::regclass,
+			WHERE oid IN ('records'::regclass, 'record_groups'::regclass, 'catalog_changes'::regclass, 'checkpoints'::regclass, 'retained'::regclass,
 				'revocations'::regclass, 'revoked'::regclass)
 			   OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'records'::regclass))
 		SELECT privilege || ' on ' || relname FROM kept, unnest('{UPDATE,DELETE,TRUNCATE}'::text[]) AS privilege

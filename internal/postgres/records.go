@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,30 +20,32 @@ var (
 	ErrPageToken = errors.New("the page token is not one that was given out")
 )
 
-// MaxTargets is how many targets a record can name (contract §3), and so how
-// many positions the filter by target looks at.
-const MaxTargets = 4
-
 // recordColumns are named apart from the table's, so that ORDER BY id is by
 // the uuid and its index.
 const recordColumns = `id::text AS record, time, decision, coalesce(reason, ''), coalesce(client, ''), coalesce(issuer, ''), coalesce(subject, ''),
 	coalesce(policy, ''), targets, coalesce(jti, ''), coalesce(parent, ''), coalesce(txn, ''),
 	expires, coalesce(key, ''), coalesce(subject_jti, ''), coalesce(actor_issuer, ''), coalesce(actor, ''), coalesce(actor_jti, ''),
-	coalesce(actor_parent, ''), writer::text AS chain, seq, hash, body`
+	coalesce(actor_parent, ''), group_id, writer::text AS chain, seq, hash, body`
 
-func scanRecord(row pgx.CollectableRow) (r audit.Row, err error) {
+func scanRecord(row pgx.CollectableRow) (audit.Row, error) {
+	r, _, err := scanGrouped(row)
+	return r, err
+}
+
+// scanGrouped gives the group too, not valid where the record has none.
+func scanGrouped(row pgx.CollectableRow) (r audit.Row, group pgtype.UUID, err error) {
 	var hash []byte
 	var expires pgtype.Timestamptz
 	err = row.Scan(&r.ID, &r.Time, &r.Decision, &r.Reason, &r.Client, &r.Issuer, &r.Subject,
 		&r.Policy, &r.Targets, &r.JTI, &r.Parent, &r.Txn,
-		&expires, &r.Key, &r.SubjectJTI, &r.ActorIssuer, &r.Actor, &r.ActorJTI, &r.ActorParent, &r.Writer, &r.Seq, &hash, &r.Body)
+		&expires, &r.Key, &r.SubjectJTI, &r.ActorIssuer, &r.Actor, &r.ActorJTI, &r.ActorParent, &group, &r.Writer, &r.Seq, &hash, &r.Body)
 	r.Time = r.Time.UTC()
 	if expires.Valid {
 		r.Expires = expires.Time.UTC()
 	}
 	// A hash of another length was tampered with: it stays zero, and Verify says so.
 	_ = setHash(&r.Hash, hash)
-	return r, err
+	return r, group, err
 }
 
 // Record reads one record; ErrNotFound where there is none.
@@ -66,103 +65,6 @@ func (db *DB) Record(ctx context.Context, id string) (audit.Row, error) {
 		return audit.Row{}, ErrNotFound
 	}
 	return record, failed("read a record", err)
-}
-
-// Records reads a page of records that pass the filter, newest first. next is
-// the token of the page that follows, "" after the last. pageToken is "" for
-// the first page; one that is malformed is ErrPageToken.
-func (db *DB) Records(ctx context.Context, f audit.Filter, limitRows int, pageToken string) (page []audit.Row, next string, err error) {
-	ctx, cancel := limit(ctx)
-	defer cancel()
-	q := &query{}
-	q.filter(f)
-	if pageToken != "" {
-		before, err := parseUUID(pageToken)
-		if err != nil {
-			return nil, "", ErrPageToken
-		}
-		q.where("id < %s", before)
-	}
-	rows, err := db.pool.Query(ctx, q.sql(f.Target, limitRows+1), q.arguments...)
-	if err != nil {
-		return nil, "", failed("list records", err)
-	}
-	page, err = pgx.CollectRows(rows, scanRecord)
-	if err != nil {
-		return nil, "", failed("list records", err)
-	}
-	if len(page) > limitRows {
-		page = page[:limitRows]
-		next = page[limitRows-1].ID
-	}
-	return page, next, nil
-}
-
-// query collects conditions and their arguments; no value ever becomes SQL.
-type query struct {
-	conditions []string
-	arguments  []any
-}
-
-// argument adds a value and gives its placeholder.
-func (q *query) argument(value any) string {
-	q.arguments = append(q.arguments, value)
-	return "$" + strconv.Itoa(len(q.arguments))
-}
-
-func (q *query) where(condition string, value any) {
-	q.conditions = append(q.conditions, fmt.Sprintf(condition, q.argument(value)))
-}
-
-// filter adds what f asks for, except the target.
-func (q *query) filter(f audit.Filter) {
-	for _, equal := range []struct{ column, value string }{
-		{"client", f.Client},
-		{"issuer", f.Issuer},
-		{"subject", f.Subject},
-		{"policy", f.Policy},
-		{"decision", f.Decision},
-		{"reason", f.Reason},
-	} {
-		if equal.value != "" {
-			q.where(equal.column+" = %s", equal.value)
-		}
-	}
-	if f.JTI != "" { // the jti of an issued token is the exchange's id
-		id, _ := parseUUID(f.JTI) // one that is no UUID is NULL, and finds nothing
-		q.where("id = %s AND jti IS NOT NULL", id)
-	}
-	for _, bound := range []struct {
-		condition string
-		at        time.Time
-	}{{"id >= uuid_floor(%s)", f.Since}, {"id < uuid_floor(%s)", f.Until}} {
-		if !bound.at.IsZero() {
-			q.where(bound.condition, bound.at)
-		}
-	}
-}
-
-// sql is the statement. A record has its target at one of four positions, each
-// with an index of its own: the newest of each are read in order and merged.
-func (q *query) sql(target string, rows int) string {
-	tail := " ORDER BY id DESC LIMIT " + q.argument(rows)
-	if target == "" {
-		return "SELECT " + recordColumns + " FROM records" + q.clause() + tail
-	}
-	placeholder := q.argument(target)
-	branches := make([]string, MaxTargets)
-	for i := range branches {
-		at := &query{conditions: append([]string{fmt.Sprintf("targets[%d] = %s", i+1, placeholder)}, q.conditions...)}
-		branches[i] = "(SELECT * FROM records" + at.clause() + tail + ")"
-	}
-	return "SELECT " + recordColumns + " FROM (" + strings.Join(branches, " UNION ALL ") + ") AS found" + tail
-}
-
-func (q *query) clause() string {
-	if len(q.conditions) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(q.conditions, " AND ")
 }
 
 // selectLineage climbs from $1 to its root and walks down from there, each by an

@@ -1,0 +1,145 @@
+package postgres_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/strait-sts/strait/internal/audit"
+	"github.com/strait-sts/strait/internal/exchange"
+	"github.com/strait-sts/strait/internal/postgres"
+)
+
+// motley keeps n records that agree and differ in every way, the last of them as
+// a replica of an older version would; and gives all, newest first.
+func motley(t *testing.T, n int) (*postgres.DB, []audit.Row) {
+	t.Helper()
+	db, d := opened(t)
+	r, stop := running(t, audit.Options{Store: db})
+	pick := func(of ...string) string { return of[rand.IntN(len(of))] }
+	began := time.Now().Add(-time.Hour)
+	for i := range n {
+		rec := record(t, func(rec *exchange.Record) {
+			rec.Client, rec.Policy, rec.Subject.Issuer = pick("a", "b"), pick("p", "q", ""), pick("x", "y")
+			rec.Subject.Subject = pick("alice", "bob", "carol", "")
+			rec.Targets = strings.Fields(pick("", "t", "u", "t u", "u t v w"))
+			rec.Time = began.Add(time.Duration(i) * time.Second).UTC()
+			rec.ID, _ = exchange.NewID(rec.Time, rng{})
+			rec.JTI = string(rec.ID)
+			if rand.IntN(3) == 0 {
+				rec.Decision, rec.JTI, rec.Reason = exchange.OutcomeDenied, "", exchange.Reason(pick("no_policy", "scope_not_held"))
+			}
+		})
+		if err := r.Record(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	execute(t, d.OwnerURL, fmt.Sprintf("UPDATE records SET group_id = NULL WHERE seq > %d", n*4/5))
+	rows := all(t, db)
+	slices.SortFunc(rows, func(a, b audit.Row) int { return strings.Compare(b.ID, a.ID) })
+	return db, rows
+}
+
+// rng is not for secrets.
+type rng struct{}
+
+func (rng) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(rand.Uint32())
+	}
+	return len(p), nil
+}
+
+// passes is the filter as its documentation has it.
+func passes(f audit.Filter, r *audit.Row) bool {
+	for _, equal := range [][2]string{
+		{f.Client, r.Client}, {f.Issuer, r.Issuer}, {f.Subject, r.Subject}, {f.Policy, r.Policy}, {f.Decision, r.Decision}, {f.Reason, r.Reason}, {f.JTI, r.JTI},
+	} {
+		if equal[0] != "" && equal[0] != equal[1] {
+			return false
+		}
+	}
+	return (f.Target == "" || slices.Contains(r.Targets, f.Target)) &&
+		(f.Since.IsZero() || !r.Time.Before(f.Since)) && (f.Until.IsZero() || r.Time.Before(f.Until))
+}
+
+// TestPagesOfAnyFilterHoldWhatPassesIt compares the pages of generated filters,
+// one after the other, with what a reading of all records finds.
+func TestPagesOfAnyFilterHoldWhatPassesIt(t *testing.T) {
+	t.Parallel()
+	db, rows := motley(t, 250)
+	rapid.Check(t, func(rt *rapid.T) {
+		one := func(name string, of ...string) string {
+			return rapid.SampledFrom(append([]string{"", "", ""}, of...)).Draw(rt, name)
+		}
+		f := audit.Filter{
+			Client: one("client", "a", "b", "nobody"), Issuer: one("issuer", "x", "y"), Subject: one("subject", "alice", "bob", "nobody"),
+			Policy: one("policy", "p", "q"), Decision: one("decision", "issued", "denied"), Reason: one("reason", "no_policy", "scope_not_held"),
+			Target: one("target", "t", "u", "w", "nothing"), JTI: one("jti", rows[3].ID, "x"),
+		}
+		if rapid.Bool().Draw(rt, "bounded") {
+			f.Since, f.Until = rows[len(rows)-20].Time, rows[rapid.IntRange(0, 30).Draw(rt, "until")].Time
+		}
+		var want []string
+		for i := range rows {
+			if passes(f, &rows[i]) {
+				want = append(want, rows[i].ID)
+			}
+		}
+		if got := pages(rt, db, f, rapid.IntRange(1, 60).Draw(rt, "limit")); !slices.Equal(got, want) {
+			rt.Fatalf("%+v\ngot  %v\nwant %v", f, got, want)
+		}
+	})
+}
+
+// pages are the ids of all pages of a filter.
+func pages(t *rapid.T, db *postgres.DB, f audit.Filter, limit int) (ids []string) {
+	for token := ""; ; {
+		page, next, err := db.Records(t.Context(), f, limit, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) > limit || next != "" && len(page) < limit {
+			t.Fatalf("a page of %d, want %d", len(page), limit)
+		}
+		for _, row := range page {
+			ids = append(ids, row.ID)
+		}
+		if token = next; next == "" {
+			return ids
+		}
+	}
+}
+
+// TestChainsThatMeetOnNewGroupsDoNotWaitForEachOther: neither loses a record, and
+// each record is found.
+func TestChainsThatMeetOnNewGroupsDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	db, d := opened(t)
+	const chains, groups = 3, 120
+	var wait sync.WaitGroup
+	for range chains {
+		r, _ := running(t, audit.Options{Store: open(t, d.AppURL)})
+		for _, n := range rand.Perm(groups) {
+			wait.Go(func() {
+				if err := r.Record(t.Context(), record(t, func(rec *exchange.Record) { rec.Client = fmt.Sprint("client-", n) })); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wait.Wait()
+	for n := range groups {
+		page, _, err := db.Records(t.Context(), audit.Filter{Client: fmt.Sprint("client-", n)}, 10, "")
+		if err != nil || len(page) != chains {
+			t.Errorf("client-%d has %d records, %v", n, len(page), err)
+		}
+	}
+}
