@@ -127,7 +127,9 @@ func TestGroupsOfBeforeAreThoseOfToday(t *testing.T) {
 	r, stop := running(t, audit.Options{Store: db})
 	for _, change := range []func(*exchange.Record){nil, whole, func(rec *exchange.Record) {
 		rec.Decision, rec.Reason, rec.JTI, rec.Policy, rec.Targets = exchange.OutcomeDenied, exchange.NoPolicy, "", "", nil
-	}, func(rec *exchange.Record) { rec.Client, rec.Targets, rec.Subject = "Ω \"1:\"", []string{"a", "b"}, nil }} {
+	}, func(rec *exchange.Record) {
+		rec.Client, rec.Targets, rec.Subject = "Ω \"1:\"", []string{"a", "b"}, nil
+	}} {
 		if err := r.Record(t.Context(), record(t, change)); err != nil {
 			t.Fatal(err)
 		}

@@ -100,23 +100,31 @@ func ownCPU(b *testing.B) time.Duration {
 }
 
 // fillRecords makes n records over the last n/100 seconds, and a writer that
-// they are of.
+// they are of. Every other one is of one subject. The oldest hundredth is of a
+// client, a policy and a reason that were not seen since, so that all others
+// stand before them.
 func fillRecords(b *testing.B, d ststest.Database, n int) {
 	b.Helper()
 	execute(b, d.AppURL, `INSERT INTO writers (id, hash) VALUES (uuid_floor(now()), '')`)
 	const step = 500_000
 	for from := 1; from <= n; from += step {
 		execute(b, d.AppURL, fmt.Sprintf(`
-			INSERT INTO records (id, time, decision, reason, client, issuer, subject, policy, targets, jti, writer, seq, hash, body)
-			SELECT (left(uuid_floor(at)::text, 14) || '7' || substr(md5(i::text), 1, 3) || '-' || '8' || substr(md5(i::text), 4, 3) || '-' || substr(md5(i::text), 7, 12))::uuid,
-				at, CASE WHEN i %% 20 = 0 THEN 'denied' ELSE 'issued' END, CASE WHEN i %% 20 = 0 THEN 'reason-' || i %% 7 END,
-				'client-' || i %% 50, 'issuer-' || i %% 5, 'subject-' || hashint4(i) %% 100000, 'policy-' || i %% 200,
-				CASE WHEN i %% 3 = 0 THEN ARRAY['target-' || i %% 40, 'target-x'] ELSE ARRAY['target-' || i %% 40] END, 'jti',
-				(SELECT id FROM writers LIMIT 1), i, decode(repeat('00', 32), 'hex'), decode(repeat('61', 900), 'hex')
-			FROM (SELECT i, now() - make_interval(secs => (%d - i) / 100.0) AS at FROM generate_series(%d, %d) AS i) AS made`,
+			INSERT INTO records (id, time, decision, reason, client, issuer, subject, policy, targets, jti, writer, seq, hash, body, group_id)
+			SELECT *, md5(concat_ws(',', decision, reason, client, issuer, policy, targets))::uuid FROM (
+				SELECT (left(uuid_floor(at)::text, 14) || '7' || substr(md5(i::text), 1, 3) || '-' || '8' || substr(md5(i::text), 4, 3) || '-' || substr(md5(i::text), 7, 12))::uuid,
+					at, CASE WHEN i %% 20 = 0 THEN 'denied' ELSE 'issued' END AS decision,
+					CASE WHEN i < %[1]d / 100 AND i %% 20 = 0 THEN 'reason-old' WHEN i %% 20 = 0 THEN 'reason-' || i %% 7 END AS reason,
+					CASE WHEN i < %[1]d / 100 THEN 'client-old' ELSE 'client-' || i %% 50 END AS client, 'issuer-' || i %% 5 AS issuer,
+					CASE WHEN i %% 2 = 0 THEN 'subject-often' ELSE 'subject-' || hashint4(i) %% 100000 END,
+					CASE WHEN i < %[1]d / 100 THEN 'policy-old' ELSE 'policy-' || i %% 200 END AS policy,
+					CASE WHEN i %% 3 = 0 THEN ARRAY['target-' || i %% 40, 'target-x'] ELSE ARRAY['target-' || i %% 40] END AS targets, 'jti',
+					(SELECT id FROM writers LIMIT 1), i, decode(repeat('00', 32), 'hex'), decode(repeat('61', 900), 'hex')
+				FROM (SELECT i, now() - make_interval(secs => (%[1]d - i) / 100.0) AS at FROM generate_series(%[2]d, %[3]d) AS i) AS made) AS filled`,
 			n, from, min(n, from+step-1)))
 	}
-	execute(b, d.OwnerURL, "ANALYZE records")
+	execute(b, d.AppURL, `INSERT INTO record_groups
+		SELECT DISTINCT group_id, client, issuer, policy, decision, coalesce(reason, ''), targets FROM records`)
+	execute(b, d.OwnerURL, "ANALYZE records", "ANALYZE record_groups")
 }
 
 // firstPageLimit is what the first page of any filter may take.
@@ -137,7 +145,9 @@ func BenchmarkFirstPage(b *testing.B) {
 	for name, f := range map[string]audit.Filter{
 		"none": {}, "client": {Client: "client-7"}, "issuer": {Issuer: "issuer-1"}, "subject": {Subject: "subject-17"}, "jti": {JTI: "01900000-0000-7000-8000-000000000000"}, "policy": {Policy: "policy-3"},
 		"target": {Target: "target-3"}, "second target": {Target: "target-x"}, "decision": {Decision: "denied"}, "reason": {Reason: "reason-3"},
-		"two": {Client: "client-0", Decision: "denied"}, "absent client": {Client: "nobody"}, "absent target": {Target: "nothing"}, "absent decision": {Decision: "error"},
+		"two": {Client: "client-0", Decision: "denied"}, "old client": {Client: "client-old"}, "old reason of a client": {Client: "client-old", Reason: "reason-old"},
+		"two that never met": {Client: "client-1", Policy: "policy-old"}, "often": {Subject: "subject-often"}, "old of a subject seen often": {Subject: "subject-often", Reason: "reason-old"},
+		"never of a subject seen often": {Subject: "subject-often", Client: "client-1"}, "absent client": {Client: "nobody"}, "absent target": {Target: "nothing"}, "absent decision": {Decision: "error"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

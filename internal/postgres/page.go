@@ -27,7 +27,9 @@ func (db *DB) Records(ctx context.Context, f audit.Filter, limitRows int, pageTo
 		}
 	}
 	sql, arguments := selectPage(f, before, limitRows+1)
-	rows, err := db.pool.Query(ctx, sql, arguments...)
+	// Planned for these values each time: what is good for a subject that is seen
+	// seldom takes seconds for one that is seen often.
+	rows, err := db.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, arguments...)...)
 	if err != nil {
 		return nil, "", failed("list records", err)
 	}
