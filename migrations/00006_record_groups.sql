@@ -18,6 +18,9 @@ CREATE TABLE record_groups (
 -- NULL where a replica of an older version wrote the record.
 ALTER TABLE records ADD COLUMN group_id uuid;
 
+DROP INDEX records_client, records_issuer, records_subject, records_policy, records_decision, records_reason,
+    records_target1, records_target2, records_target3, records_target4;
+
 -- +goose StatementBegin
 CREATE FUNCTION record_group(client text, issuer text, policy text, decision text, reason text, targets text[]) RETURNS uuid
 LANGUAGE sql IMMUTABLE
@@ -28,6 +31,7 @@ AS $$
 $$;
 -- +goose StatementEnd
 
+-- The records of before.
 INSERT INTO record_groups
 SELECT record_group(client, issuer, policy, decision, reason, targets), client, issuer, policy, decision, reason, targets
 FROM (SELECT DISTINCT coalesce(client, '') AS client, coalesce(issuer, '') AS issuer, coalesce(policy, '') AS policy, decision,
@@ -38,8 +42,6 @@ WHERE g.client = coalesce(records.client, '') AND g.issuer = coalesce(records.is
 
 DROP FUNCTION record_group(text, text, text, text, text, text[]);
 
-DROP INDEX records_client, records_issuer, records_subject, records_policy, records_decision, records_reason,
-    records_target1, records_target2, records_target3, records_target4;
 CREATE INDEX records_group     ON records (group_id, id);
 CREATE INDEX records_subject   ON records (subject, group_id, id) WHERE subject IS NOT NULL;
 CREATE INDEX records_ungrouped ON records (id) WHERE group_id IS NULL;

@@ -140,7 +140,7 @@ func TestGroupsOfBeforeAreThoseOfToday(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, filing, _ := strings.Cut(string(text), "-- +goose StatementBegin")
-	filing, _, found := strings.Cut(filing, "DROP INDEX")
+	filing, _, found := strings.Cut(filing, "CREATE INDEX")
 	if !found {
 		t.Fatal("no statements")
 	}
