@@ -14,9 +14,9 @@ for bin in "${STRAIT_POSTGRES_BIN:-}" "$(pg_config --bindir 2>/dev/null || true)
   "$bin/pg_test_fsync" -s 1 -f "$folder/fsync" | sed -n '/one 8kB write/,/^$/p'
   break
 done
-# One token again and again, whose verification is remembered; then each exchange with one that was not seen before.
+# As serve runs, GOGC=400. One token again and again, whose verification is remembered; then each exchange with one that was not seen before.
 for run in 'same 1,16,64' 'new 64'; do
   read -r tokens callers <<<"$run"
-  go test ./internal/app -run '^$' -bench '^BenchmarkAudit$' -benchtime 1x -timeout 30m -args -audit-folder "$folder" -audit-piece 2s \
+  GOGC=${GOGC:-400} go test ./internal/app -run '^$' -bench '^BenchmarkAudit$' -benchtime 1x -timeout 30m -args -audit-folder "$folder" -audit-piece 2s \
     -audit-tokens "$tokens" -audit-callers "$callers" | sed -n 's/^ *[a-z_]*\.go:[0-9]*: //p; /FAIL/p; /^cpu/p; /^ok/p'
 done
