@@ -72,7 +72,7 @@ func BenchmarkAudit(b *testing.B) {
 	}
 }
 
-// gogc is the garbage collector's setting: Go's own, since serve is not run.
+// gogc is the garbage collector's setting, which serve is not here to change.
 func gogc() uint64 {
 	setting := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 	metrics.Read(setting)
