@@ -12,7 +12,7 @@ CREATE TABLE record_groups (
     policy   text   NOT NULL,
     decision text   NOT NULL,
     reason   text   NOT NULL,
-    targets  text[] NOT NULL
+    targets  text[] NOT NULL CHECK (array_position(targets, NULL) IS NULL) -- sorted
 );
 
 -- NULL where a replica of an older version wrote the record.
@@ -35,10 +35,10 @@ $$;
 INSERT INTO record_groups
 SELECT record_group(client, issuer, policy, decision, reason, targets), client, issuer, policy, decision, reason, targets
 FROM (SELECT DISTINCT coalesce(client, '') AS client, coalesce(issuer, '') AS issuer, coalesce(policy, '') AS policy, decision,
-        coalesce(reason, '') AS reason, targets FROM records) AS alike;
+        coalesce(reason, '') AS reason, ARRAY(SELECT t FROM unnest(targets) AS t ORDER BY t COLLATE "C") AS targets FROM records) AS alike;
 UPDATE records SET group_id = g.id FROM record_groups AS g
 WHERE g.client = coalesce(records.client, '') AND g.issuer = coalesce(records.issuer, '') AND g.policy = coalesce(records.policy, '')
-    AND g.decision = records.decision AND g.reason = coalesce(records.reason, '') AND g.targets = records.targets;
+    AND g.decision = records.decision AND g.reason = coalesce(records.reason, '') AND g.targets = ARRAY(SELECT t FROM unnest(records.targets) AS t ORDER BY t COLLATE "C");
 
 DROP FUNCTION record_group(text, text, text, text, text, text[]);
 

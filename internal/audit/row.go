@@ -45,7 +45,8 @@ type Row struct {
 	Hash   Hash   // SHA-256 of Body
 	Body   []byte // canonical JSON (RFC 8785): the record, writer, seq and prevHash
 	// Misfiled says of a row that was read for Verify that the store's filters
-	// would not find it by its columns.
+	// would not find it by its columns. One that no group was written for, by a
+	// replica of an older version, is found without.
 	Misfiled bool
 	// The rest is for Append alone. Claims are what the record uses up. Issues
 	// says that a token is issued, and revocations matter: Judged is the

@@ -206,7 +206,7 @@ func (v *verifier) alone(r *Row) (told contents, sound bool) {
 	case !told.same(&r.Copies):
 		v.find(Changed, r.Writer, r.Seq, r.ID, "the columns are not what the bytes say")
 	case r.Misfiled:
-		v.find(Changed, r.Writer, r.Seq, r.ID, "filters do not find it: it is not in the group of its columns")
+		v.find(Changed, r.Writer, r.Seq, r.ID, "filters do not find it: its group is another's, changed or missing")
 	default:
 		return told, true
 	}

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/strait-sts/strait/internal/audit"
 )
 
@@ -18,4 +20,9 @@ func Hang(ctx context.Context, of audit.Chain) error {
 	}
 	_, err := conn.Exec(ctx, lockRevocations, revocationLock)
 	return err
+}
+
+// SelectPage is the statement of a first page, and its arguments.
+func SelectPage(f audit.Filter, rows int) (sql string, arguments []any) {
+	return selectPage(f, pgtype.UUID{}, rows)
 }

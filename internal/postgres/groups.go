@@ -17,19 +17,27 @@ import (
 type groupID [sizeOfUUID]byte
 
 // groupOf is the group of the records that have these copies: the first half of
-// the SHA-256 of what they agree in, each preceded by its length.
+// the SHA-256 of what they agree in, each preceded by its length. The order of
+// targets, which the caller chose, makes no other group.
 func groupOf(c *audit.Copies) (id groupID) {
 	var room [512]byte
 	text := room[:0]
 	for _, part := range [...]string{c.Client, c.Issuer, c.Policy, c.Decision, c.Reason} {
 		text = appendPart(text, part)
 	}
-	for _, target := range c.Targets {
+	for _, target := range inOrder(c.Targets) {
 		text = appendPart(text, target)
 	}
 	digest := sha256.Sum256(text)
 	copy(id[:], digest[:])
 	return id
+}
+
+func inOrder(targets []string) []string {
+	if slices.IsSorted(targets) {
+		return targets
+	}
+	return slices.Sorted(slices.Values(targets))
 }
 
 func appendPart(to []byte, part string) []byte {
@@ -49,7 +57,8 @@ func groupsOf(rows []audit.Row) []groupID {
 }
 
 // introduce writes the groups that the chain has not met yet, before any record
-// of theirs. Two chains can meet on new groups: both write them in the order of
+// of theirs and in a transaction of its own: a group without records does no
+// harm, and nobody waits for one while the append waits for a lock. Two chains can meet on new groups: both write them in the order of
 // ids, so that neither waits for the other.
 func (c *chain) introduce(ctx context.Context, rows []audit.Row, groups []groupID) error {
 	unknown := map[groupID]*audit.Copies{}
@@ -65,7 +74,7 @@ func (c *chain) introduce(ctx context.Context, rows []audit.Row, groups []groupI
 	var columns [7][]string
 	for _, id := range ids {
 		c := unknown[id]
-		for i, text := range [...]string{hex.EncodeToString(id[:]), c.Client, c.Issuer, c.Policy, c.Decision, c.Reason, strings.Join(c.Targets, "\n")} {
+		for i, text := range [...]string{hex.EncodeToString(id[:]), c.Client, c.Issuer, c.Policy, c.Decision, c.Reason, strings.Join(inOrder(c.Targets), "\n")} {
 			columns[i] = append(columns[i], text)
 		}
 	}

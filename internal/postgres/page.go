@@ -64,6 +64,12 @@ func selectPage(f audit.Filter, before pgtype.UUID, rows int) (sql string, argum
 	newest := func(columns, limit string, of ...string) string {
 		return "SELECT " + columns + " FROM records" + where(of, record.conditions) + " ORDER BY id DESC LIMIT " + limit
 	}
+	// The group is a range in what is sorted by, and no equality: else the planner
+	// takes the primary key for one that it thinks common, past all of the others.
+	ofGroup := func(columns, limit, id string) string {
+		of := []string{"group_id >= " + id, "group_id <= " + id}
+		return "SELECT " + columns + " FROM records" + where(of, record.conditions) + " ORDER BY group_id DESC, id DESC LIMIT " + limit
+	}
 	if f.JTI != "" || f.Subject == "" && len(group.conditions) == 0 {
 		return newest(recordColumns, limitRows, group.conditions...), record.arguments
 	}
@@ -75,9 +81,9 @@ func selectPage(f audit.Filter, before pgtype.UUID, rows int) (sql string, argum
 			"chosen AS (SELECT id FROM record_groups JOIN of_subject ON group_id = id" + where(group.conditions) + ")"
 	}
 	return "WITH RECURSIVE " + groups + `,
-		latest AS (SELECT chosen.id FROM chosen, LATERAL (` + newest("records.id", "1", "group_id = chosen.id") + `) AS top ORDER BY top.id DESC LIMIT ` + limitRows + `)
+		latest AS (SELECT chosen.id FROM chosen, LATERAL (` + ofGroup("records.id", "1", "chosen.id") + `) AS top ORDER BY top.id DESC LIMIT ` + limitRows + `)
 		SELECT ` + recordColumns + ` FROM (
-			SELECT found.* FROM latest, LATERAL (` + newest("*", limitRows, "group_id = latest.id") + `) AS found
+			SELECT found.* FROM latest, LATERAL (` + ofGroup("*", limitRows, "latest.id") + `) AS found
 			UNION ALL (` + newest("*", limitRows, append([]string{"group_id IS NULL"}, group.conditions...)...) + `)) AS found
 		ORDER BY id DESC LIMIT ` + limitRows, record.arguments
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
 
 	"github.com/strait-sts/strait/internal/audit"
@@ -142,4 +143,54 @@ func TestChainsThatMeetOnNewGroupsDoNotWaitForEachOther(t *testing.T) {
 			t.Errorf("client-%d has %d records, %v", n, len(page), err)
 		}
 	}
+}
+
+// TestFewGroupsAreReadByTheirIndexToo: where records are of three groups, one of
+// them old, the planner would rather walk the primary key past all the others.
+func TestFewGroupsAreReadByTheirIndexToo(t *testing.T) {
+	t.Parallel()
+	_, d := opened(t)
+	const groups = `CASE WHEN i <= 100 THEN 'old' ELSE 'client-' || i % 2 END`
+	execute(t, d.AppURL, `INSERT INTO writers (id, hash) VALUES (uuid_floor(now()), '')`,
+		`INSERT INTO records (id, time, decision, client, subject, targets, writer, seq, hash, body, group_id)
+			SELECT (left(uuid_floor(at)::text, 24) || substr(md5(i::text), 7, 12))::uuid, at, 'issued', client, 'alice', '{}', (SELECT id FROM writers), i, '', '', md5(client)::uuid
+			FROM (SELECT i, now() - make_interval(secs => (60000 - i) / 1000.0) AS at, `+groups+` AS client FROM generate_series(1, 60000) AS i) AS made`,
+		`INSERT INTO record_groups SELECT DISTINCT md5(client)::uuid, client, '', '', 'issued', '', '{}'::text[] FROM records`)
+	for _, state := range []string{"ANALYZE records", "VACUUM ANALYZE records"} {
+		execute(t, d.OwnerURL, state)
+		for _, f := range []audit.Filter{{Client: "old"}, {Client: "old", Subject: "alice"}, {Decision: "issued"}, {Subject: "alice"}} {
+			if past := walkedPast(t, d.AppURL, f); past > firstPage {
+				t.Errorf("after %s, %+v walks past %d records", state, f, past)
+			}
+		}
+	}
+}
+
+const firstPage = 51
+
+// walkedPast is the most rows that a step of a filter's first page read and did
+// not take.
+func walkedPast(t *testing.T, url string, f audit.Filter) (past int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	sql, arguments := postgres.SelectPage(f, firstPage)
+	rows, err := conn.Query(t.Context(), "EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) "+sql, arguments...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range plan {
+		var removed int
+		if n, _ := fmt.Sscanf(strings.TrimSpace(line), "Rows Removed by Filter: %d", &removed); n == 1 {
+			past = max(past, removed)
+		}
+	}
+	return past
 }
