@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	cryptorand "crypto/rand"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -31,7 +32,7 @@ func motley(t *testing.T, n int) (*postgres.DB, []audit.Row) {
 			rec.Subject.Subject = pick("alice", "bob", "carol", "")
 			rec.Targets = strings.Fields(pick("", "t", "u", "t u", "u t v w"))
 			rec.Time = began.Add(time.Duration(i) * time.Second).UTC()
-			rec.ID, _ = exchange.NewID(rec.Time, rng{})
+			rec.ID, _ = exchange.NewID(rec.Time, cryptorand.Reader)
 			rec.JTI = string(rec.ID)
 			if rand.IntN(3) == 0 {
 				rec.Decision, rec.JTI, rec.Reason = exchange.OutcomeDenied, "", exchange.Reason(pick("no_policy", "scope_not_held"))
@@ -46,16 +47,6 @@ func motley(t *testing.T, n int) (*postgres.DB, []audit.Row) {
 	rows := all(t, db)
 	slices.SortFunc(rows, func(a, b audit.Row) int { return strings.Compare(b.ID, a.ID) })
 	return db, rows
-}
-
-// rng is not for secrets.
-type rng struct{}
-
-func (rng) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(rand.Uint32())
-	}
-	return len(p), nil
 }
 
 // passes is the filter as its documentation has it.
